@@ -1,0 +1,28 @@
+// Where the large reference data of some tests lie, if they are there at all.
+//
+// A clone has no such data; tests that use them skip. BATON_SHARED names the folder, else it is
+// looked for beside the source tree.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+namespace baton::testing {
+
+// The folder or file `name` of the reference data, or an empty path.
+inline std::filesystem::path shared_data(const std::string& name) {
+  const char* set = std::getenv("BATON_SHARED");
+  const std::filesystem::path root =
+      set ? std::filesystem::path(set)
+          : std::filesystem::path(BATON_SOURCE_DIR).parent_path() / "shared";
+  const auto path = root / name;
+  return std::filesystem::exists(path) ? path : std::filesystem::path();
+}
+
+}  // namespace baton::testing
+
+// Skips the test with a sentence where the reference data are absent.
+#define BATON_NEED_SHARED(path, name)                                      \
+  const std::filesystem::path path = ::baton::testing::shared_data(name);  \
+  if (path.empty()) GTEST_SKIP() << "reference data " << name << " absent"
