@@ -64,11 +64,12 @@ inline void check(bool holds, std::string_view sentence,
 }  // namespace baton
 
 // BATON_TRY(name, expression): unwraps a Result into `name`, or returns its error to the caller.
-#define BATON_TRY(name, ...)                            \
-  auto name##_result = (__VA_ARGS__);                   \
-  if (!name##_result) return name##_result.error();     \
+#define BATON_TRY(name, ...)                        \
+  auto name##_result = (__VA_ARGS__);               \
+  if (!name##_result) return name##_result.error(); \
   auto& name = *name##_result
 
 // BATON_CHECKED(expression): the same for a Result<void>.
-#define BATON_CHECKED(...) \
-  if (auto baton_checked_result = (__VA_ARGS__); !baton_checked_result) return baton_checked_result.error()
+#define BATON_CHECKED(...)                                              \
+  if (auto baton_checked_result = (__VA_ARGS__); !baton_checked_result) \
+  return baton_checked_result.error()

@@ -1,0 +1,2 @@
+// Asio is compiled here, once, instead of in every unit that uses it.
+#include <boost/asio/impl/src.hpp>

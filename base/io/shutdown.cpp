@@ -1,0 +1,23 @@
+#include "base/io/shutdown.h"
+
+#include <csignal>
+#include <cstdlib>
+
+namespace baton {
+
+ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain)
+    : signals_(std::move(executor), SIGTERM, SIGINT), drain_(std::move(drain)) {
+  wait();
+}
+
+void ShutdownSignal::wait() {
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (draining_) std::_Exit(1);
+    draining_ = true;
+    drain_();
+    wait();
+  });
+}
+
+}  // namespace baton
