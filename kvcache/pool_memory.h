@@ -1,0 +1,56 @@
+// PoolMemory: the bytes of a pool: [page][layer][token 0..63][entry]. Private, or shared memory
+// that peers on the same host map read-only to copy from.
+//
+// Only the owner process writes: compute threads into pages in the states filling and in_use (one
+// row each, by one thread), the I/O thread into reserved and filling pages of a hand-off session.
+// A page is never written by both. Thread safety: as said; the object itself never changes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "base/system/mapping.h"
+#include "proto/ids.h"
+
+namespace baton::kvcache {
+
+struct PageFormat {
+  uint32_t layers = 0;       // the MTP layer included
+  uint32_t entry_bytes = 0;  // (kv_lora_rank + rope) * bytes of the mode's cache type
+  size_t block_bytes() const { return size_t{entry_bytes} * kPageTokens; }
+  size_t page_bytes() const { return block_bytes() * layers; }
+  friend bool operator==(const PageFormat&, const PageFormat&) = default;
+};
+
+class PoolMemory {
+ public:
+  static Result<PoolMemory> create_private(PageFormat format, uint32_t pages);
+  static Result<PoolMemory> create_shared(PageFormat format, uint32_t pages, std::string name);
+
+  const PageFormat& format() const { return format_; }
+  uint32_t pages() const { return pages_; }
+  std::span<const std::byte> bytes() const { return mapping_.bytes(); }
+  const std::string& shared_name() const { return mapping_.shared_name(); }  // empty: private
+
+  std::span<std::byte> block(PageId page, uint32_t layer);
+  std::span<const std::byte> block(PageId page, uint32_t layer) const;
+  std::byte* entry(PageId page, uint32_t layer, uint32_t token) {
+    return block(page, layer).data() + size_t{token} * format_.entry_bytes;
+  }
+  const std::byte* entry(PageId page, uint32_t layer, uint32_t token) const {
+    return block(page, layer).data() + size_t{token} * format_.entry_bytes;
+  }
+
+ private:
+  Mapping mapping_;
+  PageFormat format_;
+  uint32_t pages_ = 0;
+};
+
+// The digest of the first `tokens` tokens of a page: over layer 0, 1, ..., each token by token.
+Digest page_digest(const PoolMemory& memory, PageId page, uint32_t tokens);
+
+}  // namespace baton::kvcache

@@ -1,0 +1,90 @@
+// Runner: executes a plan of rows. Prefill fills cache entries; decode verifies, samples and
+// drafts.
+//
+// A step is a list of sequences, each with consecutive rows (positions) of its own. A row at a
+// position before prompt_tokens - 1 goes through the prefill form of attention, any other through
+// the decode (absorbed) form, whoever runs it (README, "Same request, same bytes"). Results depend
+// on a sequence's own tokens, cache and parameters only, never on what else is in the step.
+//
+// Sampling sequences end with 1 + drafts.size() rows to sample: the last known token, then the
+// drafts. Row k samples the token after it; the draft k is accepted if it equals that token. Then
+// the MTP layer runs on the accepted rows and drafts the token after the last (DeepSeek-V3 report,
+// 2.2 and 5.4.3). The MTP layer's cache entries are written for all other rows too.
+// Thread safety: one compute thread calls step(); the layer callback runs on it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/hash/digest.h"
+#include "base/observe/metrics.h"
+#include "base/result.h"
+#include "base/system/thread_pool.h"
+#include "kvcache/pool_memory.h"
+#include "model/checkpoint/checkpoint.h"
+#include "proto/request.h"
+
+namespace baton::model {
+
+struct SequenceRows {
+  std::span<const PageId> pages;    // covers every row's position
+  uint32_t prompt_tokens = 1;       // n
+  Position first = 0;               // position of tokens[0]
+  std::span<const TokenId> tokens;  // known tokens at first, first + 1, ...: the rows to run
+  std::optional<TokenId> next;      // the known token after the last of `tokens`: for the MTP entry
+
+  // Set for a sequence that samples; then `next` is absent and drafts follow `tokens`.
+  const SamplingParams* sampling = nullptr;
+  const ReportParams* report = nullptr;
+  std::span<const TokenId> drafts;
+  std::span<const TokenId> prompt;  // for penalties
+  std::span<const TokenId> output;  // tokens generated so far, `tokens.back()` included
+  ChoiceIndex choice = 0;
+  std::span<const TokenId> masked;  // may not be chosen at this step (min_tokens)
+  bool draft = true;                // run the MTP layer's head for a draft
+};
+
+struct SampledToken {
+  TokenId token = 0;
+  float logprob = 0;
+  std::vector<TokenLogprob> top;
+  Digest logits;  // of the raw logits row, if asked for
+};
+
+struct SequenceResult {
+  std::vector<SampledToken> tokens;  // 1 + accepted drafts; empty for a sequence that only fills
+  std::vector<TokenId> drafts;       // for the next step; empty without an MTP layer
+  std::vector<TokenLogprob> draft_logprobs;
+};
+
+struct RunnerOptions {
+  std::string mode = "exact";
+  unsigned threads = 1;
+  uint32_t rows_max = 512;  // of one step; buffers are sized for it at start
+  uint32_t sequences_max = 64;
+  std::optional<unsigned> isa;  // tests: force a kernel path (kernels::Isa)
+};
+
+class Runner {
+ public:
+  // Reads the weights it owns. The checkpoint must outlive the runner (weights are mapped).
+  static Result<std::unique_ptr<Runner>> create(const checkpoint::Checkpoint& checkpoint,
+                                                RunnerOptions options);
+  virtual ~Runner() = default;
+
+  virtual kvcache::PageFormat page_format() const = 0;
+  virtual bool has_mtp() const = 0;
+
+  // `layer_done(l)` is called when layer l of all rows is in the cache (the MTP layer last).
+  virtual std::vector<SequenceResult> step(std::span<const SequenceRows> sequences,
+                                           kvcache::PoolMemory& cache,
+                                           const std::function<void(uint32_t)>& layer_done) = 0;
+
+  // Tokens routed to each expert since the start: [layer][expert]; read from any thread.
+  virtual std::vector<std::vector<uint64_t>> expert_tokens() const = 0;
+};
+
+}  // namespace baton::model

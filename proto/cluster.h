@@ -1,0 +1,127 @@
+// How instances, the scheduler and gateways know of each other. Thread safety: values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/observe/metrics.h"
+#include "proto/ids.h"
+
+namespace baton {
+
+enum class Role : uint8_t { prefill, decode };
+
+// What two instances must agree on before they may be paired. Compared field by field; `mismatch`
+// names the first field that differs.
+struct Manifest {
+  static constexpr uint32_t kWireVersion = 1;
+  std::string model_fingerprint;   // hex SHA-256
+  std::string numeric_mode;        // "exact"
+  uint32_t numeric_revision = 1;   // grows when a kernel's bytes change
+  uint32_t cache_layers = 0;       // the MTP layer included
+  uint32_t cache_entry_bytes = 0;  // one token of one layer
+  uint32_t page_tokens = kPageTokens;
+  uint32_t wire_version = kWireVersion;
+  friend bool operator==(const Manifest&, const Manifest&) = default;
+};
+
+std::optional<std::string> mismatch(const Manifest& a, const Manifest& b);
+
+// Pages by state; free + reserved + filling + in_use + cached = total, always.
+struct PageCounts {
+  uint32_t total = 0;
+  uint32_t free = 0;
+  uint32_t reserved = 0;  // promised to a session, nothing verified yet
+  uint32_t filling = 0;   // being written by a session or by a prefill
+  uint32_t in_use = 0;    // read by running requests
+  uint32_t cached = 0;    // kept for reuse
+  friend bool operator==(const PageCounts&, const PageCounts&) = default;
+};
+
+struct Load {
+  uint32_t running = 0;
+  uint32_t waiting = 0;
+  uint64_t queued_tokens = 0;  // not yet computed
+  uint32_t running_max = 0;    // the limit on running + waiting that admission keeps
+  PageCounts pages;
+  friend bool operator==(const Load&, const Load&) = default;
+};
+
+// worker -> scheduler, every heartbeat interval and at once when something changes.
+struct Heartbeat {
+  Peer peer;
+  Role role = Role::decode;
+  Manifest manifest;
+  Load load;
+  bool draining = false;
+  std::vector<std::pair<RequestId, Attempt>> accepted;  // placements that the load now includes
+  std::optional<MetricsSnapshot> metrics;               // every few beats
+};
+
+// gateway -> scheduler
+struct Place {
+  RequestId request;
+  Attempt attempt;
+  uint32_t prompt_tokens = 0;
+  uint32_t max_new_tokens = 0;  // over all choices, known ones not counted
+  uint32_t known_tokens = 0;
+  int32_t priority = 0;
+  std::vector<Incarnation> avoid;  // given up for this request before
+  friend bool operator==(const Place&, const Place&) = default;
+};
+struct Forget {  // the request has ended or is placed anew: its charge is lifted
+  RequestId request;
+  Attempt attempt;
+  friend bool operator==(const Forget&, const Forget&) = default;
+};
+struct WatchCluster {  // asks for ClusterView now and whenever it changes
+  friend bool operator==(const WatchCluster&, const WatchCluster&) = default;
+};
+
+// scheduler -> gateway
+struct Placed {
+  RequestId request;
+  Attempt attempt;
+  Peer decode;
+  std::optional<Peer> prefill;  // none: decode prefills itself
+  bool degraded = false;        // no prefill instance is alive
+  std::string reason;           // one sentence, for explain and logs
+  friend bool operator==(const Placed&, const Placed&) = default;
+};
+struct NotPlaced {
+  RequestId request;
+  Attempt attempt;
+  bool full = false;  // full: 429 and try later; else nothing can serve it now: 503
+  Duration retry_after{};
+  std::string reason;
+  friend bool operator==(const NotPlaced&, const NotPlaced&) = default;
+};
+struct InstanceView {
+  Peer peer;
+  Role role = Role::decode;
+  Manifest manifest;
+  Load load;
+  bool draining = false;
+  bool stale = false;  // heartbeats are late
+  MetricsSnapshot metrics;
+};
+struct ClusterView {
+  uint64_t membership = 0;  // grows with every change of who is there
+  std::vector<InstanceView> instances;
+};
+
+// scheduler -> worker
+struct HeartbeatSeen {
+  Incarnation incarnation;
+  bool fenced = false;  // another life of this name is newer: this one must stop
+  friend bool operator==(const HeartbeatSeen&, const HeartbeatSeen&) = default;
+};
+
+using ToScheduler = std::variant<Heartbeat, Place, Forget, WatchCluster>;
+using FromScheduler = std::variant<HeartbeatSeen, Placed, NotPlaced, ClusterView>;
+
+}  // namespace baton

@@ -1,0 +1,151 @@
+// What gateway and decode, and decode and prefill, say to each other. Thread safety: values.
+//
+// Walk of one request (README): Submit -> PrefillJob -> Reserve -> Reserved | NotBefore -> frames
+// -> Seal -> Resend* -> Commit -> Progress... Abort and cancel are idempotent, from either side.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash/digest.h"
+#include "proto/cluster.h"
+#include "proto/ids.h"
+#include "proto/request.h"
+
+namespace baton {
+
+// ---- gateway <-> decode ------------------------------------------------------------------------
+
+struct Submit {
+  RequestState request;
+  std::optional<Peer> prefill;  // none: decode prefills itself
+  friend bool operator==(const Submit&, const Submit&) = default;
+};
+struct Cancel {
+  RequestId request;
+  Attempt attempt;
+  friend bool operator==(const Cancel&, const Cancel&) = default;
+};
+
+// Where the time of a request went, as decode saw it; parts of the time to first token.
+struct DecodeTimes {
+  Duration queued{};     // Submit to the prefill's Reserve (or to local prefill's start)
+  Duration prefilled{};  // Reserve to the last frame's landing
+  Duration exposed{};    // the part of the transfer after prefill's last layer
+  Duration waited{};     // commit to joining the batch
+  Duration first_step{};
+  friend bool operator==(const DecodeTimes&, const DecodeTimes&) = default;
+};
+
+// Tokens, in order, of one request; also sent empty now and then so that the gateway knows that the
+// request is alive.
+struct Progress {
+  RequestId request;
+  Attempt attempt;
+  std::vector<TokenEvent> tokens;
+  std::optional<DecodeTimes> times;  // with the first token
+  friend bool operator==(const Progress&, const Progress&) = default;
+};
+
+enum class GiveUp : uint8_t {
+  place_again,  // this pairing can't serve it: another may
+  full,         // no pages or no place in the batch: another may, or later
+  deadline,     // the request's deadline has passed
+  invalid,      // the request can't be served by any instance of this model
+  draining,     // this instance is going: the gateway places it again with its token log
+};
+struct GaveUp {
+  RequestId request;
+  Attempt attempt;
+  GiveUp why = GiveUp::place_again;
+  std::optional<Incarnation> blame;  // the prefill instance at fault, if it was one
+  std::string reason;
+  friend bool operator==(const GaveUp&, const GaveUp&) = default;
+};
+
+using ToDecode = std::variant<Submit, Cancel>;
+using FromDecode = std::variant<Progress, GaveUp>;
+
+// ---- decode <-> prefill ------------------------------------------------------------------------
+
+// decode -> prefill: compute the entries of positions 0..n-2 of `prompt` (n tokens) and hand them
+// over; the MTP entries of these positions need token n-1 too.
+struct PrefillJob {
+  JobId job;
+  RequestId request;
+  Attempt attempt;
+  std::vector<TokenId> prompt;
+  std::string tenant;
+  int32_t priority = 0;
+  std::optional<Duration> time_left;
+  friend bool operator==(const PrefillJob&, const PrefillJob&) = default;
+};
+struct ReservedPage {
+  PageId page;  // the receiver's name for it; frames say the index in this list, not the page
+  Epoch epoch;
+  friend bool operator==(const ReservedPage&, const ReservedPage&) = default;
+};
+struct Reserved {
+  JobId job;
+  SessionId session;
+  std::vector<ReservedPage> pages;  // pages_for(n - 1)
+  std::string frame_address;        // host:port that takes frames
+  Duration lease{};                 // from now, renewed by frames that land
+  friend bool operator==(const Reserved&, const Reserved&) = default;
+};
+struct NotBefore {
+  JobId job;
+  Duration delay{};
+  friend bool operator==(const NotBefore&, const NotBefore&) = default;
+};
+struct FrameName {
+  uint32_t layer = 0;
+  uint32_t page = 0;  // index in Reserved::pages
+  friend auto operator<=>(const FrameName&, const FrameName&) = default;
+};
+struct Resend {
+  JobId job;
+  SessionId session;
+  std::vector<FrameName> frames;
+  friend bool operator==(const Resend&, const Resend&) = default;
+};
+struct Commit {
+  JobId job;
+  SessionId session;
+  friend bool operator==(const Commit&, const Commit&) = default;
+};
+
+// prefill -> decode
+struct Reserve {
+  JobId job;
+  uint32_t pages = 0;
+  friend bool operator==(const Reserve&, const Reserve&) = default;
+};
+struct Seal {
+  JobId job;
+  SessionId session;
+  std::vector<Digest> pages;  // over the (layer, token) view of each page, in order
+  Duration computed{};        // time the job spent computing
+  friend bool operator==(const Seal&, const Seal&) = default;
+};
+struct JobAlive {  // now and then while a job waits or computes
+  JobId job;
+  uint32_t tokens_done = 0;
+  friend bool operator==(const JobAlive&, const JobAlive&) = default;
+};
+
+// Either way. Idempotent; leaves a tombstone for the job until its deadline.
+struct Abort {
+  JobId job;
+  std::string reason;
+  friend bool operator==(const Abort&, const Abort&) = default;
+};
+
+using ToPrefill = std::variant<PrefillJob, Reserved, NotBefore, Resend, Commit, Abort>;
+using FromPrefill = std::variant<Reserve, Seal, JobAlive, Abort>;
+
+}  // namespace baton

@@ -1,0 +1,94 @@
+// What a request is, once the gateway has understood it: the one state that crosses the hand-off.
+//
+// RequestState is versioned; proto/codec round-trips every field, and a test fails when a field is
+// added without its round trip. Thread safety: values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash/digest.h"
+#include "proto/ids.h"
+
+namespace baton {
+
+// How tokens are chosen. Defaults are OpenAI's. Ranges are checked by the gateway and by decode.
+struct SamplingParams {
+  float temperature = 1.0f;         // 0 is greedy
+  float top_p = 1.0f;               // (0, 1]
+  uint32_t top_k = 0;               // 0: all
+  float min_p = 0.0f;               // [0, 1]
+  float presence_penalty = 0.0f;    // over the choice's own output
+  float frequency_penalty = 0.0f;   // over the choice's own output
+  float repetition_penalty = 1.0f;  // over prompt and output
+  uint64_t seed = 0;                // always set: drawn by the gateway if the client gave none
+  std::vector<std::pair<TokenId, float>> logit_bias;  // added to the logits, ids ascending
+  friend bool operator==(const SamplingParams&, const SamplingParams&) = default;
+};
+
+// When an answer ends.
+struct StopParams {
+  uint32_t max_tokens = 16;  // at least 1
+  uint32_t min_tokens = 0;   // end-of-sequence and stop tokens are masked before that many
+  bool ignore_eos = false;
+  std::vector<std::string> strings;  // compared with the text, cut off unless include_string
+  std::vector<TokenId> tokens;       // besides the model's own end-of-sequence tokens
+  bool include_string = false;
+  friend bool operator==(const StopParams&, const StopParams&) = default;
+};
+
+// What is reported beside the text.
+struct ReportParams {
+  bool logprobs = false;
+  uint32_t top_logprobs = 0;        // 0..20 alternatives a token
+  bool skip_special_tokens = true;  // in the text
+  bool logits_digest = false;       // XXH3-128 of each token's logits: the oracle of rule 2
+  friend bool operator==(const ReportParams&, const ReportParams&) = default;
+};
+
+struct RequestState {
+  static constexpr uint32_t kVersion = 1;
+
+  RequestId id;
+  Attempt attempt;
+  std::string model;
+  std::vector<TokenId> prompt;  // n >= 1 tokens
+  uint32_t choices = 1;
+  SamplingParams sampling;
+  StopParams stop;
+  ReportParams report;
+  // Tokens that a client already has, by choice: replayed, not sampled. Empty on the first attempt.
+  std::vector<std::vector<TokenId>> known;
+  std::string tenant;                 // who pays and shares caches; empty: the default tenant
+  int32_t priority = 0;               // lower is earlier
+  std::optional<Duration> time_left;  // to the request's deadline, at the moment of sending
+  friend bool operator==(const RequestState&, const RequestState&) = default;
+};
+
+enum class FinishReason : uint8_t { stop, length };
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;  // natural log, of the raw model distribution
+  friend bool operator==(const TokenLogprob&, const TokenLogprob&) = default;
+};
+
+// One token of one choice, with the text that is certain once it is known.
+struct TokenEvent {
+  ChoiceIndex choice = 0;
+  uint32_t index = 0;  // 0 is the first generated token
+  TokenId token = 0;
+  std::string text;   // may be empty: half a character or a possible stop string is held back
+  float logprob = 0;  // set if logprobs were asked for
+  std::vector<TokenLogprob> top;  // best first
+  Digest logits;                  // set if logits_digest was asked for
+  // Set on the choice's last token. `text` then holds all that was held back and belongs to it.
+  std::optional<FinishReason> finish;
+  std::string stop_string;  // the stop string that ended it, if one did
+  friend bool operator==(const TokenEvent&, const TokenEvent&) = default;
+};
+
+}  // namespace baton
