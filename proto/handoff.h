@@ -21,6 +21,7 @@ namespace baton {
 // ---- gateway <-> decode ------------------------------------------------------------------------
 
 struct Submit {
+  Incarnation to;  // the life that was placed: a later one may serve another model
   RequestState request;
   std::optional<Peer> prefill;  // none: decode prefills itself
   friend bool operator==(const Submit&, const Submit&) = default;
@@ -35,9 +36,9 @@ struct Cancel {
 struct DecodeTimes {
   Duration queued{};     // Submit to the prefill's Reserve (or to local prefill's start)
   Duration prefilled{};  // Reserve to the last frame's landing
-  Duration exposed{};    // the part of the transfer after prefill's last layer
+  Duration exposed{};    // the last frame's landing to the commit: seal, digests, frames sent again
   Duration waited{};     // commit to joining the batch
-  Duration first_step{};
+  Duration first_step{};  // joining the batch to the first token; replayed rows included
   friend bool operator==(const DecodeTimes&, const DecodeTimes&) = default;
 };
 
@@ -75,6 +76,7 @@ using FromDecode = std::variant<Progress, GaveUp>;
 // decode -> prefill: compute the entries of positions 0..n-2 of `prompt` (n tokens) and hand them
 // over; the MTP entries of these positions need token n-1 too.
 struct PrefillJob {
+  Incarnation to;  // the life that was paired: a later one may serve another model
   JobId job;
   RequestId request;
   Attempt attempt;

@@ -15,6 +15,8 @@ using Attempt = Id<struct AttemptTag, uint32_t>;    // counts a request's placem
 using JobId = Id<struct JobTag, uint64_t>;          // one prefill of one request, drawn by decode
 using Incarnation = Id<struct IncarnationTag, uint64_t>;  // one life of one instance
 using ChoiceIndex = uint32_t;                             // 0..n-1 of a request with n choices
+using LinkId = Id<struct LinkTag, uint64_t>;  // one accepted link; a name inside its process
+using StepId = Id<struct StepTag, uint64_t>;  // one step of a runner; a name inside its process
 
 // A page is 64 tokens through all layers; its epoch grows each time it is allocated anew.
 using PageId = Id<struct PageTag, uint32_t>;
