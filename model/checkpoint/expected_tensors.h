@@ -32,6 +32,7 @@ std::string_view to_string(TensorKind kind);
 
 // How a tensor parallel layout divides a tensor over the heads' or the vocabulary's ranks.
 enum class TensorSplit : uint8_t { whole, rows, columns, expert };
+inline constexpr size_t kTensorSplits = 4;
 
 struct ExpectedTensor {
   std::string name;  // "model.layers.3.mlp.gate.weight"

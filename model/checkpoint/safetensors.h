@@ -87,6 +87,7 @@ class Safetensors {
   const std::filesystem::path& path() const { return path_; }
   std::optional<TensorView> find(std::string_view name) const;
   TensorView view(const TensorInfo& info) const;
+  std::span<const std::byte> bytes() const { return mapping_.bytes(); }  // header and data
   size_t data_bytes() const { return mapping_.bytes().size() - header_.data_begin; }
 
  private:

@@ -3,6 +3,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/hash/sha256.h"
 #include "model/checkpoint/strict_json.h"
 
 namespace baton::checkpoint {
@@ -38,6 +39,28 @@ Result<void> check_inside(const fs::path& path, const fs::path& dir) {
   return fail(ErrorCode::invalid_argument,
               "{} is a symbolic link out of its folder, to {}; put the file itself there.",
               path.string(), target.string());
+}
+
+// The digests of a SHA256SUMS file by file name: lines of 64 hex digits, blanks, a name.
+Result<std::map<std::string, std::string>> parse_manifest(std::string_view text,
+                                                          std::string_view where) {
+  constexpr size_t kDigits = 64;
+  std::map<std::string, std::string> digests;
+  size_t number = 0;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    ++number;
+    if (line.empty()) continue;
+    const size_t name = line.find_first_not_of(" *", std::min(kDigits, line.size()));
+    if (line.find_first_not_of("0123456789abcdef") != kDigits || name == std::string_view::npos) {
+      return fail(ErrorCode::corrupt, "{}: line {} is not a SHA-256 digest and a name.", where,
+                  number);
+    }
+    digests[std::string(line.substr(name))] = line.substr(0, kDigits);
+  }
+  return digests;
 }
 
 }  // namespace
@@ -156,6 +179,25 @@ Result<void> ShardSet::check_unchanged() const {
     }
   }
   return {};
+}
+
+Result<bool> ShardSet::check_manifest(const fs::path& dir) const {
+  const fs::path manifest = dir / "SHA256SUMS";
+  std::error_code error;
+  if (!fs::exists(manifest, error)) return false;
+  BATON_TRY(text, read_text_file(manifest, kIndexBytesMax));
+  BATON_TRY(digests, parse_manifest(text, manifest.string()));
+  for (const auto& file : files_) {
+    const auto entry = digests.find(file.path().filename().string());
+    if (entry == digests.end()) {
+      return fail(ErrorCode::corrupt, "{}: SHA256SUMS does not name it.", file.path().string());
+    }
+    if (to_hex(sha256(file.bytes())) != entry->second) {
+      return fail(ErrorCode::corrupt, "{}: its SHA-256 is not that of SHA256SUMS; copy it again.",
+                  file.path().string());
+    }
+  }
+  return true;
 }
 
 }  // namespace baton::checkpoint

@@ -44,11 +44,16 @@ class ShardSet {
   const PlaceTable& places() const { return places_; }
   std::optional<TensorPlace> find(std::string_view name) const;
   TensorView view(const TensorPlace& place) const;
+  // The file's name, for sentences.
   const std::filesystem::path& path(const TensorPlace& place) const;
 
   // Whether the files are still those that were opened (size and time of change). A file that
   // shrinks while mapped kills the process at the next read, so ask before long work.
   Result<void> check_unchanged() const;
+
+  // Reads every byte of every file and compares it with DIR/SHA256SUMS (as sha256sum writes it),
+  // which must name each of them. False if there is no such file.
+  Result<bool> check_manifest(const std::filesystem::path& dir) const;
 
  private:
   struct Stamp {

@@ -1,0 +1,195 @@
+#include "model/checkpoint/summary.h"
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+namespace baton::checkpoint {
+namespace {
+
+constexpr size_t kRanksMax = 65536;
+constexpr size_t kTpMax = 8;  // partial sums of a split contraction (DESIGN, "Splits don't show")
+
+size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+size_t elements_of(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<>());
+}
+
+// The bytes of one tensor by dtype, the scales of an FP8 weight among them.
+struct Stored {
+  Dtype dtype = Dtype::bf16;
+  size_t bytes = 0;
+  size_t scale_bytes = 0;
+};
+
+Stored stored_by_config(const ModelConfig& config, const ExpectedTensor& tensor) {
+  const size_t elements = tensor.elements();
+  // The one projection that published FP8 checkpoints leave in BF16 is eh_proj.
+  if (config.fp8_blocks && tensor.fp8 && tensor.kind != TensorKind::mtp_projection) {
+    return {Dtype::f8_e4m3, elements, 4 * elements_of(scale_shape(tensor.shape))};
+  }
+  const bool bias = tensor.name.ends_with("e_score_correction_bias");
+  const Dtype dtype = bias ? Dtype::f32 : Dtype::bf16;
+  return {dtype, elements * dtype_bytes(dtype), 0};
+}
+
+std::optional<Stored> stored_in_files(const Checkpoint& checkpoint, const ExpectedTensor& tensor) {
+  const auto place = checkpoint.shards().find(tensor.name);
+  if (!place) return {};
+  Stored stored{place->info->dtype, place->info->end - place->info->begin, 0};
+  if (stored.dtype == Dtype::f8_e4m3) {
+    stored.scale_bytes = 4 * elements_of(scale_shape(tensor.shape));
+  }
+  return stored;
+}
+
+using StoredOf = std::function<std::optional<Stored>(const ExpectedTensor&)>;
+
+Summary summarize_with(const ModelConfig& config, const StoredOf& stored_of) {
+  Summary summary;
+  summary.config = config;
+  size_t routed = 0;
+  visit_expected_tensors(config, [&](const ExpectedTensor& tensor) {
+    const auto stored = stored_of(tensor);
+    if (!stored) return true;
+    const WeightSize size{tensor.elements(), stored->bytes + stored->scale_bytes};
+    (tensor.optional ? summary.mtp_copies : tensor.mtp ? summary.mtp : summary.main) += size;
+    if (!tensor.mtp && tensor.kind == TensorKind::routed_expert) routed += size.parameters;
+    summary.by_kind[std::string(to_string(tensor.kind))] += size;
+    summary.by_split[static_cast<size_t>(tensor.split)] += size;
+    summary.bytes_by_dtype[std::string(to_string(stored->dtype))] += stored->bytes;
+    if (stored->scale_bytes > 0) summary.bytes_by_dtype["F32"] += stored->scale_bytes;
+    return true;
+  });
+  // All experts of a layer have one size, so the active share is exact.
+  summary.active_parameters = summary.main.parameters - routed +
+                              routed / config.num_routed_experts * config.experts_per_token;
+  const size_t entry = config.kv_entry_width();
+  summary.kv_exact_bytes_per_token = 4 * entry * config.num_cache_layers();
+  summary.kv_fast_bytes_per_token = 2 * entry * config.num_cache_layers();
+  summary.kv_fast_main_bytes_per_token = 2 * entry * config.num_layers;
+  return summary;
+}
+
+Result<size_t> parse_count(std::string_view key, std::string_view text, size_t least) {
+  size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least ||
+      value > kRanksMax) {
+    return fail(ErrorCode::invalid_argument,
+                "layout: {} must be a whole number from {} to {}, not \"{}\".", key, least,
+                kRanksMax, text);
+  }
+  return value;
+}
+
+Result<void> parse_entry(std::string_view key, std::string_view value, MemoryLayout& layout) {
+  if (key == "tp" || key == "dp" || key == "redundant") {
+    BATON_TRY(count, parse_count(key, value, key == "redundant" ? 0 : 1));
+    (key == "tp" ? layout.tp : key == "dp" ? layout.dp : layout.redundant) = count;
+    return {};
+  }
+  if (key == "shared") {
+    if (value != "routed" && value != "replicated") {
+      return fail(ErrorCode::invalid_argument,
+                  "layout: shared must be replicated or routed, not \"{}\".", value);
+    }
+    layout.shared_routed = value == "routed";
+    return {};
+  }
+  if (key == "threads" || key == "overlap" || key == "ranks_per_host" || key == "instances") {
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument,
+              "layout: \"{}\" is unknown; known are tp, dp, redundant, shared, threads, overlap, "
+              "ranks_per_host and instances.",
+              key);
+}
+
+WeightSize share(const WeightSize& size, size_t parts) {
+  return {ceil_div(size.parameters, parts), ceil_div(size.stored_bytes, parts)};
+}
+
+WeightSize times(const WeightSize& size, size_t count) {
+  return {size.parameters * count, size.stored_bytes * count};
+}
+
+}  // namespace
+
+WeightSize& WeightSize::operator+=(const WeightSize& other) {
+  parameters += other.parameters;
+  stored_bytes += other.stored_bytes;
+  return *this;
+}
+
+Summary summarize(const ModelConfig& config) {
+  return summarize_with(
+      config, [&](const ExpectedTensor& tensor) { return stored_by_config(config, tensor); });
+}
+
+Summary summarize(const Checkpoint& checkpoint) {
+  return summarize_with(checkpoint.config(), [&](const ExpectedTensor& tensor) {
+    return stored_in_files(checkpoint, tensor);
+  });
+}
+
+Result<MemoryLayout> parse_memory_layout(std::string_view text) {
+  MemoryLayout layout;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const std::string_view entry = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    const size_t equals = entry.find('=');
+    if (equals == std::string_view::npos) {
+      return fail(ErrorCode::invalid_argument, "layout: \"{}\" must be KEY=VALUE.", entry);
+    }
+    BATON_CHECKED(parse_entry(entry.substr(0, equals), entry.substr(equals + 1), layout));
+  }
+  return layout;
+}
+
+WeightSize RankMemory::total() const {
+  WeightSize sum = replicated;
+  sum += split;
+  sum += experts;
+  return sum;
+}
+
+Result<RankMemory> rank_memory(const Summary& summary, const MemoryLayout& layout) {
+  const ModelConfig& config = summary.config;
+  const size_t tp_most = std::gcd(config.num_heads, kTpMax);
+  if (tp_most % layout.tp != 0) {
+    return fail(ErrorCode::invalid_argument,
+                "layout: tp={} can't divide the heads; with {} heads it must divide {}.", layout.tp,
+                config.num_heads, tp_most);
+  }
+  const bool routed_shared = layout.shared_routed && config.num_shared_experts > 0;
+  RankMemory memory;
+  memory.slots =
+      ceil_div(config.num_routed_experts + (routed_shared ? 1 : 0) + layout.redundant, layout.ep());
+
+  const auto split = [&](TensorSplit kind) { return summary.by_split[static_cast<size_t>(kind)]; };
+  const auto shared_entry = summary.by_kind.find(std::string(to_string(TensorKind::shared_expert)));
+  const WeightSize shared =
+      shared_entry == summary.by_kind.end() ? WeightSize{} : shared_entry->second;
+  // One expert's weights through all layers.
+  const WeightSize expert = share(split(TensorSplit::expert), config.num_routed_experts);
+
+  memory.replicated = split(TensorSplit::whole);
+  memory.replicated.parameters -= shared.parameters;
+  memory.replicated.stored_bytes -= shared.stored_bytes;
+  memory.split = share(split(TensorSplit::rows), layout.tp);
+  memory.split += share(split(TensorSplit::columns), layout.tp);
+  if (routed_shared) {
+    // The fullest rank has the shared expert, which may be wider than a routed one, in a slot.
+    memory.experts = times(expert, memory.slots - 1);
+    memory.experts += shared.stored_bytes > expert.stored_bytes ? shared : expert;
+  } else {
+    memory.experts = times(expert, memory.slots);
+    memory.experts += shared;
+  }
+  return memory;
+}
+
+}  // namespace baton::checkpoint
