@@ -1,0 +1,147 @@
+// DecodeState: a decode instance as a pure machine: from Submit to the last token.
+//
+// A request is at prefill (its prompt is being handed over), or wants pages (decode prefills it
+// itself), or waits for a place in the batch, or runs. It holds all pages that it may ever write
+// from the moment it holds any, so a running request never lacks one. Choices fork at position
+// n - 1: they share the full pages of the prompt and copy the partial one. Known tokens are
+// replayed in the decode form, then sampling goes on. Cancel, the loss of its gateway and its
+// deadline free a request at once; pages that the step in flight reads are freed after it. Nothing
+// about the batch or the attempt may change a token. Pure: no clock, thread, socket, chance or log;
+// the shell (decode_worker) does the actions. Thread safety: its owner's thread only; the compute
+// thread may read the spans of a Compute until it answers.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decode/events.h"
+#include "decode/handoffs.h"
+#include "decode/limits.h"
+#include "decode/output_text.h"
+#include "decode/running_batch.h"
+#include "kvcache/handoff.h"
+#include "kvcache/page_pool.h"
+
+namespace baton::decode {
+
+struct DecodeSetup {
+  DecodeLimits limits;
+  ModelFacts model;
+  uint32_t pages = 0;
+  kvcache::PageFormat format;
+  kvcache::SessionLimits sessions;
+  Incarnation self;
+  std::string frame_address;  // where frames for it go
+};
+
+// What the machine has seen since its start: for metrics.
+struct DecodeCounts {
+  uint64_t accepted = 0;
+  uint64_t finished = 0;
+  uint64_t cancelled = 0;
+  uint64_t given_up = 0;  // accepted = finished + cancelled + given_up + live
+  uint64_t refused = 0;   // given up without having been accepted
+  uint64_t steps = 0;
+  uint64_t rows = 0;
+  uint64_t tokens = 0;
+  uint64_t tokens_replayed = 0;
+  uint64_t drafts_tried = 0;
+  uint64_t drafts_accepted = 0;
+};
+
+class DecodeState {
+ public:
+  // The tokenizer must outlive it. `draw` gives unpredictable bits: job and session ids.
+  DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, DrawId draw);
+  DecodeState(const DecodeState&) = delete;
+  DecodeState& operator=(const DecodeState&) = delete;
+
+  Actions step(const Event& event, Instant now);
+  std::optional<Instant> next_deadline() const;
+
+  // For what lands frames: admit and landed, then a FrameLanded event.
+  kvcache::HandoffReceiver& receiver() { return receiver_; }
+  const kvcache::PagePool& pool() const { return pool_; }
+  Load load() const;
+  size_t live() const { return requests_.size(); }
+  const DecodeCounts& counts() const { return counts_; }
+
+ private:
+  enum class Phase : uint8_t { at_prefill, wants_pages, filling, waiting, running };
+  struct Choice {
+    OutputText text;
+    uint32_t known = 0;
+  };
+  struct Request {
+    RequestState state;
+    LinkId link;
+    Phase phase = Phase::at_prefill;
+    PageNeed need;
+    std::vector<PageId> prompt_pages, growth_pages;  // until it runs
+    std::vector<Choice> choices;                     // while it runs
+    uint32_t open_choices = 0;
+    uint64_t arrival = 0;
+    DecodeTimes times;
+    bool times_told = false;
+    Instant submitted, phase_since, said, deadline;
+  };
+  using Map = std::map<RequestId, Request>;
+
+  void on(const GatewaySaid& said);
+  void on(const GatewayDown& down);
+  void on(const PrefillSaid& said) { handoffs_.on(said, now_); }
+  void on(const PrefillDown& down) { handoffs_.on(down, now_); }
+  void on(const FrameLanded& landed) { handoffs_.on(landed, now_); }
+  void on(const Digested& digested) { handoffs_.on(digested, now_); }
+  void on(const StepDone& done);
+  void on(const Drain&);
+  void on(const Tick&) {}
+
+  void submit(LinkId link, const Submit& submit);
+  void cancel(Map::iterator request);
+  void give_up(Map::iterator request, GiveUp why, std::optional<Incarnation> blame,
+               std::string reason);
+  void refuse(LinkId link, const RequestState& request, GiveUp why, std::string reason);
+  Map::iterator erase(Map::iterator request);
+
+  void collect_handoffs();
+  void give_pages();
+  void join_batch();
+  void fill(Map::iterator request);
+  void run(Map::iterator request);
+  std::vector<PageId> pages_of_choice(Request& request, ChoiceIndex choice);
+  void compute();
+  void deliver(const RunningBatch::Sampled& sampled, std::map<RequestId, Progress>& progress);
+  void run_timers();
+  void arm(Instant at);
+  Instant next_timer(const Request& request) const;
+  void release(const std::vector<PageId>& pages);
+  void beat();
+  std::vector<Map::iterator> in_phase(Phase phase);
+  uint32_t places_used() const;
+
+  DecodeSetup setup_;
+  const text::Tokenizer& tokenizer_;
+  kvcache::PagePool pool_;
+  kvcache::HandoffReceiver receiver_;
+  Handoffs handoffs_;
+  RunningBatch batch_;
+  Map requests_;
+  StepId step_{0};
+  uint64_t arrivals_ = 0;
+  bool draining_ = false;
+  bool drained_ = false;
+  Instant drain_end_ = Instant::max();
+  bool beat_due_ = true;
+  std::optional<Instant> last_beat_;
+  Instant next_wake_ = Instant::max();
+  Instant now_;
+  Actions actions_;
+  DecodeCounts counts_;
+
+  friend std::optional<std::string> broken_invariant(const DecodeState& state);
+};
+
+}  // namespace baton::decode

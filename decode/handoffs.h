@@ -1,0 +1,109 @@
+// Handoffs: decode's side of the jobs that prefill instances do for it.
+//
+// A job is queued at its prefill, then receiving into reserved pages, then sealed, then digesting,
+// then over: the prompt's pages are whole and verified and committed, or the job has failed and
+// holds nothing. A reservation is all or nothing and includes every page that the request may ever
+// write. Messages may come twice, late, or not at all: each waiting state has a deadline, an
+// unknown job is answered with an Abort. Invariants: a session is open exactly for the jobs that
+// receive; only these hold growth pages. Thread safety: its owner's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decode/events.h"
+#include "decode/limits.h"
+#include "kvcache/handoff.h"
+#include "kvcache/page_pool.h"
+
+namespace baton::decode {
+
+using DrawId = std::function<uint64_t()>;  // 64 unpredictable bits
+
+class Handoffs {
+ public:
+  // `limits`, `pool` and `receiver` must outlive it.
+  Handoffs(const DecodeLimits& limits, kvcache::PagePool& pool, kvcache::HandoffReceiver& receiver,
+           std::string frame_address, DrawId draw);
+
+  // Queues the prompt at `prefill`. A request has at most one job.
+  void start(const RequestState& request, const Peer& prefill, Duration time_left, Instant now);
+  // Ends the request's job, if there is one: frees its pages, tells its prefill.
+  void cancel(RequestId request, const std::string& reason, Instant now);
+
+  void on(const PrefillSaid& said, Instant now);
+  void on(const PrefillDown& down, Instant now);
+  void on(const FrameLanded& landed, Instant now);
+  void on(const Digested& digested, Instant now);
+  void run_timers(Instant now);
+  std::optional<Instant> next_deadline() const;
+
+  // What has happened since the last call.
+  struct Done {
+    RequestId request;
+    std::vector<PageId> prompt_pages;  // in use, with one reference, whole and verified
+    std::vector<PageId> growth_pages;  // reserved
+    Instant reserved, landed;
+  };
+  struct Lost {
+    RequestId request;
+    GiveUp why = GiveUp::place_again;
+    std::optional<Incarnation> blame;
+    std::string reason;
+  };
+  std::vector<Done> take_done() { return std::exchange(done_, {}); }
+  std::vector<Lost> take_lost() { return std::exchange(lost_, {}); }
+  Actions take_actions() { return std::exchange(actions_, {}); }
+
+  size_t size() const { return jobs_.size(); }
+  // Pages that queued jobs will ask for: promised in the load, not yet reserved.
+  uint64_t promised_pages() const;
+
+ private:
+  enum class Phase : uint8_t { queued, receiving, sealed, digesting };
+  struct Job {
+    RequestId request;
+    Peer prefill;
+    uint32_t tokens = 0;  // n - 1
+    PageNeed need;
+    Phase phase = Phase::queued;
+    SessionId session;
+    std::vector<PageId> growth;
+    std::vector<Digest> digests;  // as sealed
+    uint32_t refusals = 0;
+    bool refused_last = false;
+    uint32_t resends = 0;
+    Instant heard, reserved, landed, resend_at;
+  };
+  using Map = std::map<JobId, Job>;
+
+  void message(Incarnation from, const Reserve& reserve, Instant now);
+  void message(Incarnation from, const Seal& seal, Instant now);
+  void message(Incarnation from, const JobAlive& alive, Instant now);
+  void message(Incarnation from, const Abort& abort, Instant now);
+  Job* known(Incarnation from, JobId job);
+  void refuse(JobId id, Job& job);
+  void reserve(JobId id, Job& job, Instant now);
+  void compare(JobId id, Job& job, Instant now);
+  void ask_again(JobId id, Job& job, Instant now);
+  void lose(JobId id, GiveUp why, bool blame, bool tell, const std::string& reason, Instant now);
+  void release(JobId id, Job& job, Instant now);
+
+  const DecodeLimits& limits_;
+  kvcache::PagePool& pool_;
+  kvcache::HandoffReceiver& receiver_;
+  std::string frame_address_;
+  DrawId draw_;
+  Map jobs_;
+  std::map<RequestId, JobId> by_request_;
+  std::vector<Done> done_;
+  std::vector<Lost> lost_;
+  Actions actions_;
+
+  friend std::optional<std::string> broken_invariant(const class DecodeState& state);
+};
+
+}  // namespace baton::decode

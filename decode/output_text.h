@@ -1,0 +1,45 @@
+// OutputText: one choice's tokens as they become text, and the decision that the choice has ended.
+//
+// The events are a function of the tokens and the request alone: pushing the same tokens again, as
+// a replay does, gives the same texts. Text that may still turn out to be part of a character or of
+// a stop string is held back and comes with a later event, at the latest with the one that ends the
+// choice. Thread safety: its owner's; the tokenizer must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/text/detokenizer.h"
+#include "model/text/stop_strings.h"
+#include "proto/request.h"
+
+namespace baton::decode {
+
+class OutputText {
+ public:
+  // `end_tokens` are the model's own; the request may ignore them and may add others.
+  OutputText(const text::Tokenizer& tokenizer, const RequestState& request, ChoiceIndex choice,
+             const std::vector<TokenId>& end_tokens);
+
+  // The next token's event: choice, index, token, text, and how the choice ended if it did.
+  TokenEvent push(TokenId token);
+
+  bool finished() const { return finished_; }
+  uint32_t tokens() const { return tokens_; }
+  const std::vector<TokenId>& stop_tokens() const { return stop_tokens_; }  // masked by min_tokens
+
+ private:
+  void finish(TokenEvent& event, FinishReason reason);
+
+  text::Detokenizer detokenizer_;
+  text::StopStrings stops_;
+  std::vector<std::string> strings_;
+  std::vector<TokenId> stop_tokens_;
+  ChoiceIndex choice_ = 0;
+  uint32_t min_tokens_ = 0;
+  uint32_t max_tokens_ = 0;
+  uint32_t tokens_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace baton::decode

@@ -1,0 +1,40 @@
+// Job: one prompt on its way through a prefill instance. Thread safety: values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "proto/handoff.h"
+
+namespace baton::prefill {
+
+enum class JobPhase : uint8_t {
+  queued,     // outside the window; not before `wake`
+  reserving,  // in the window, holds own pages; decode was asked
+  computing,  // decode has reserved: chunks are computed and their layers posted
+  digesting,  // all posted; the shell computes the digests
+  sealed,     // decode compares, asks for frames again, or commits
+};
+
+struct Job {
+  PrefillJob order;
+  LinkId link;
+  uint64_t arrival = 0;
+  JobPhase phase = JobPhase::queued;
+  bool ended = false;           // waits only for the step or the digests that still read its pages
+  bool in_step = false;         // the step in flight has rows of it
+  std::vector<PageId> pages;    // of this instance's pool, from the window to the end
+  Reserved reserved;            // what decode answered
+  std::vector<Digest> digests;  // as sealed
+  uint32_t computed = 0;        // entries 0..computed-1 are in the pages
+  uint32_t refusals = 0;
+  Duration compute_time{};
+  Instant wake = Instant::max();  // when the phase has to be looked at again
+  Instant sealed_at;
+  Instant deadline;
+
+  uint32_t entries() const { return static_cast<uint32_t>(order.prompt.size()) - 1; }
+};
+
+}  // namespace baton::prefill

@@ -1,0 +1,141 @@
+// PrefillState: a prefill instance as a pure machine: from a job to the commit of its pages.
+//
+// Jobs wait in a bounded queue. Those that enter the window get pages of this pool and ask decode
+// to reserve; a refused job leaves the window until its time, and nothing waits behind it; refused
+// too often it is aborted. Jobs with a reservation are computed chunk by chunk; each layer's
+// complete blocks are posted while the next layer computes. When all is posted it seals with a
+// digest a page, posts again what decode asks for, and frees on the commit. Abort, the loss of its
+// decode and its deadline end a job at once, or, if the step in flight or the digests read its
+// pages, right after. Ended jobs leave a tombstone, so that a message that comes late starts
+// nothing. Pure: no clock, thread, socket, chance or log; the shell (prefill_worker) does the
+// actions. Thread safety: its owner's thread only; the compute thread may read the spans of a
+// Compute until it answers.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kvcache/page_pool.h"
+#include "prefill/chunk_plan.h"
+#include "prefill/events.h"
+#include "prefill/job.h"
+
+namespace baton::prefill {
+
+struct PrefillLimits {
+  uint32_t jobs_max = 256;      // in all phases; beyond, a job is refused
+  uint32_t window_jobs = 16;    // reserving or computing
+  uint32_t chunk_tokens = 512;  // rows of one step
+  uint32_t sequences_max = 64;  // jobs in one step
+  uint32_t refusals_max = 12;   // by decode; then the job is aborted
+  size_t tombstones_max = 4096;
+  Duration tombstone = 60s;
+  Duration reserve_timeout = 2s;  // without an answer the job leaves the window, as if refused
+  Duration alive_interval = 1s;
+  Duration seal_interval = 2s;  // a seal without an answer is sent again that often
+  Duration commit_max = 30s;    // then the job is aborted
+  Duration beat_interval = 500ms;
+  Duration beat_interval_min = 20ms;
+  Duration drain_max = 60s;
+  Duration time_max = Duration(3600s);  // of a job that names no deadline
+};
+
+struct PrefillSetup {
+  PrefillLimits limits;
+  Incarnation self;
+  uint32_t pages = 0;
+  uint32_t layers = 0;  // the MTP layer included
+  uint32_t vocab_size = 0;
+  uint32_t context_max = 0;
+};
+
+// What the machine has seen since its start: for metrics.
+struct PrefillCounts {
+  uint64_t accepted = 0;
+  uint64_t committed = 0;
+  uint64_t aborted = 0;  // by either side or a deadline; accepted = committed + aborted + live
+  uint64_t refused = 0;  // never accepted
+  uint64_t steps = 0;
+  uint64_t rows = 0;
+  uint64_t frames_posted = 0;
+  uint64_t frames_posted_again = 0;
+  uint64_t reservations_refused = 0;
+};
+
+class PrefillState {
+ public:
+  explicit PrefillState(PrefillSetup setup);
+  PrefillState(const PrefillState&) = delete;
+  PrefillState& operator=(const PrefillState&) = delete;
+
+  Actions step(const Event& event, Instant now);
+  std::optional<Instant> next_deadline() const;
+
+  const kvcache::PagePool& pool() const { return pool_; }
+  Load load() const;
+  size_t jobs() const { return jobs_.size(); }
+  const PrefillCounts& counts() const { return counts_; }
+
+ private:
+  using Map = std::map<JobId, Job>;
+
+  void on(const DecodeSaid& said);
+  void on(const DecodeDown& down);
+  void on(const LayerDone& done);
+  void on(const StepDone& done);
+  void on(const Digested& digested);
+  void on(const Drain&);
+  void on(const Tick&) {}
+
+  void message(LinkId link, const PrefillJob& order);
+  void message(LinkId link, const Reserved& reserved);
+  void message(LinkId link, const NotBefore& not_before);
+  void message(LinkId link, const Resend& resend);
+  void message(LinkId link, const Commit& commit);
+  void message(LinkId link, const Abort& abort);
+
+  Job* live(LinkId link, JobId job);
+  std::optional<std::string> refusal(const PrefillJob& order) const;
+  void open_window();
+  void leave_window(Job& job, Duration delay);
+  void compute();
+  void post(Job& job, const std::vector<FrameName>& names);
+  void seal(Job& job);
+  void abort(Map::iterator job, const std::string& reason, bool tell);
+  Map::iterator end(Map::iterator job);  // frees what nothing reads any more
+  bool free_if_unread(Job& job);
+  void bury(JobId job);
+  void run_timers();
+  void wake(Map::iterator job);
+  void arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
+  void beat();
+  uint32_t in_window() const;
+
+  PrefillSetup setup_;
+  kvcache::PagePool pool_;
+  Map jobs_;
+  std::vector<Chunk> flight_;  // the step that computes now
+  StepId step_{0};
+  Instant step_begun_;
+  std::set<JobId> tombstones_;
+  std::deque<std::pair<Instant, JobId>> tombstone_ends_;
+  uint64_t arrivals_ = 0;
+  bool draining_ = false;
+  bool drained_ = false;
+  Instant drain_end_ = Instant::max();
+  bool beat_due_ = true;
+  std::optional<Instant> last_beat_;
+  Instant next_alive_ = Instant::max();
+  Instant next_wake_ = Instant::max();
+  Instant now_;
+  Actions actions_;
+  PrefillCounts counts_;
+
+  friend std::optional<std::string> broken_invariant(const PrefillState& state);
+};
+
+}  // namespace baton::prefill

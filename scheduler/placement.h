@@ -1,0 +1,32 @@
+// Placement: which decode and which prefill instance serve a request, and why.
+//
+// Decode: the least loaded (pages and count, charges included) of those where the request fits.
+// Prefill: the fewest queued tokens, charges included, of those whose manifest agrees with the
+// decode instance's. Stale and draining instances get nothing new. Instances to avoid: a prefill
+// never, a decode only if there is no other. Without a live prefill instance decode prefills
+// itself, and the answer says "degraded". A full cluster says so before any prefill is spent, with
+// a time after which, as measured, there will be room. Pure function.
+#pragma once
+
+#include <variant>
+
+#include "scheduler/charges.h"
+#include "scheduler/registry.h"
+
+namespace baton::scheduler {
+
+struct PlacementLimits {
+  uint32_t local_prefill_tokens = 0;  // up to that many entries decode computes itself
+  Duration retry_after_default = 1s;  // when nothing has been measured
+  Duration retry_after_min = 100ms;
+  Duration retry_after_max = 60s;
+};
+
+// What a request will need, as far as the scheduler can know: choices share their prompt's pages.
+Burden burden_of(const Place& place);
+
+std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
+                                       const Place& place, const PlacementLimits& limits,
+                                       Instant now);
+
+}  // namespace baton::scheduler
