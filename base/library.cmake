@@ -15,6 +15,7 @@ set(BATON_LEVEL_model 32)
 set(BATON_LEVEL_scheduler 30)
 set(BATON_LEVEL_prefill 40)
 set(BATON_LEVEL_decode 40)
+set(BATON_LEVEL_relay 40)
 set(BATON_LEVEL_server 50)
 set(BATON_LEVEL_deploy 60)
 

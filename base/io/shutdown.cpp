@@ -10,7 +10,13 @@ ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::funct
   wait();
 }
 
+void ShutdownSignal::cancel() {
+  cancelled_ = true;
+  signals_.cancel();
+}
+
 void ShutdownSignal::wait() {
+  if (cancelled_) return;
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
     if (draining_) std::_Exit(1);

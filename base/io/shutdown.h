@@ -12,7 +12,7 @@ class ShutdownSignal {
  public:
   // `drain` runs at the first signal; the second one ends the process at once with status 1.
   ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain);
-  void cancel() { signals_.cancel(); }  // lets an otherwise idle loop end
+  void cancel();  // listens no more: lets an otherwise idle loop end
 
  private:
   void wait();
@@ -20,6 +20,7 @@ class ShutdownSignal {
   boost::asio::signal_set signals_;
   std::function<void()> drain_;
   bool draining_ = false;
+  bool cancelled_ = false;
 };
 
 }  // namespace baton

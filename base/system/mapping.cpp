@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace baton {
@@ -60,42 +61,48 @@ Result<Mapping> Mapping::open_read(const std::filesystem::path& path) {
   return m;
 }
 
-Result<Mapping> Mapping::create_shared(const std::string& name, size_t size) {
-  const Descriptor file(
-      ::shm_open(("/" + name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (file.get() < 0) {
-    return fail(ErrorCode::resource_exhausted, "can't create shared memory {}: {}", name,
+Result<Mapping> Mapping::create_shared(const std::string& label, size_t size) {
+  const int fd = ::memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) {
+    return fail(ErrorCode::resource_exhausted, "can't create shared memory {}: {}", label,
                 std::strerror(errno));
   }
-  Mapping m;  // from here on its destructor removes the name
-  m.name_ = name;
-  m.owner_ = true;
-  if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
-    return fail(ErrorCode::resource_exhausted, "can't size shared memory {} to {} bytes: {}", name,
+  Mapping m;  // from here on its destructor closes the descriptor
+  m.descriptor_ = fd;
+  if (::ftruncate(fd, static_cast<off_t>(size)) != 0 ||
+      ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+    return fail(ErrorCode::resource_exhausted, "can't size shared memory {} to {} bytes: {}", label,
                 size, std::strerror(errno));
   }
-  BATON_TRY(data, map(file.get(), size, PROT_READ | PROT_WRITE, MAP_SHARED, name));
+  BATON_TRY(data, map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED, label));
   m.data_ = data;
   m.size_ = size;
   m.writable_ = true;
+  m.name_ = fmt::format("/proc/{}/fd/{}", ::getpid(), fd);
   return m;
 }
 
-Result<Mapping> Mapping::open_shared(const std::string& name) {
-  if (name.empty() || name.find('/') != std::string::npos) {
-    return fail(ErrorCode::invalid_argument, "'{}' can't name shared memory", name);
+Result<Mapping> Mapping::open_shared(const std::string& shared_name) {
+  int pid = 0, fd = 0, end = 0;
+  if (std::sscanf(shared_name.c_str(), "/proc/%9d/fd/%9d%n", &pid, &fd, &end) != 2 || pid <= 0 ||
+      fd < 0 || static_cast<size_t>(end) != shared_name.size()) {
+    return fail(ErrorCode::invalid_argument, "'{}' can't name shared memory", shared_name);
   }
-  const Descriptor file(::shm_open(("/" + name).c_str(), O_RDONLY | O_CLOEXEC, 0));
+  const Descriptor file(::open(shared_name.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) {
-    return fail(ErrorCode::not_found, "can't open shared memory {}: {}", name,
+    return fail(ErrorCode::not_found, "can't open shared memory {}: {}", shared_name,
                 std::strerror(errno));
   }
-  BATON_TRY(size, size_of(file.get(), name));
-  BATON_TRY(data, map(file.get(), size, PROT_READ, MAP_SHARED, name));
+  const int seals = ::fcntl(file.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+    return fail(ErrorCode::invalid_argument, "{} is not memory sealed against shrinking",
+                shared_name);
+  }
+  BATON_TRY(size, size_of(file.get(), shared_name));
+  BATON_TRY(data, map(file.get(), size, PROT_READ, MAP_SHARED, shared_name));
   Mapping m;
   m.data_ = data;
   m.size_ = size;
-  m.name_ = name;
   return m;
 }
 
@@ -111,7 +118,7 @@ Result<Mapping> Mapping::anonymous(size_t size) {
 
 Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(data_, size_);
-  if (owner_) ::shm_unlink(("/" + name_).c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::span<std::byte> Mapping::writable() {
@@ -123,7 +130,7 @@ void Mapping::swap(Mapping& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(name_, other.name_);
-  std::swap(owner_, other.owner_);
+  std::swap(descriptor_, other.descriptor_);
   std::swap(writable_, other.writable_);
 }
 

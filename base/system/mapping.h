@@ -1,8 +1,9 @@
 // Mapping: memory that a file, or a named shared-memory object, stands behind; unmapped at the end.
 //
-// open_read maps a file read-only. create_shared makes /dev/shm/NAME of `size` zero bytes and maps
-// it for writing; its owner removes the name at the end. open_shared maps another process's object
-// read-only. anonymous is private memory. Thread safety: the mapping itself never changes.
+// open_read maps a file read-only. create_shared makes `size` zero bytes that other processes of
+// the same user can map read-only by shared_name(); the memory has no name in any file system
+// (memfd), so nothing is left behind however its owner dies, and it is sealed against shrinking, so
+// that a reader can't be hit by SIGBUS. anonymous is private memory. Thread safety: never changes.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,8 @@ namespace baton {
 class Mapping {
  public:
   static Result<Mapping> open_read(const std::filesystem::path& path);
-  static Result<Mapping> create_shared(const std::string& name, size_t size);
-  static Result<Mapping> open_shared(const std::string& name);
+  static Result<Mapping> create_shared(const std::string& label, size_t size);
+  static Result<Mapping> open_shared(const std::string& shared_name);
   static Result<Mapping> anonymous(size_t size);
 
   Mapping() = default;
@@ -31,15 +32,15 @@ class Mapping {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::span<std::byte> writable();  // checked: only of create_shared and anonymous
-  const std::string& shared_name() const { return name_; }
+  const std::string& shared_name() const { return name_; }  // empty: not shared by this process
 
  private:
   void swap(Mapping& other) noexcept;
 
   std::byte* data_ = nullptr;
   size_t size_ = 0;
-  std::string name_;  // of a shared object
-  bool owner_ = false;
+  std::string name_;     // /proc/PID/fd/N of the shared memory's descriptor
+  int descriptor_ = -1;  // kept open by the owner, so that the name stays valid
   bool writable_ = false;
 };
 

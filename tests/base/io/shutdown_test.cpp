@@ -1,0 +1,37 @@
+#include "base/io/shutdown.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <csignal>
+
+namespace baton {
+namespace {
+
+TEST(ShutdownSignal, TheFirstSignalDrainsAndTheLoopCanEnd) {
+  boost::asio::io_context io;
+  int drained = 0;
+  ShutdownSignal* installed = nullptr;
+  ShutdownSignal signal(io.get_executor(), [&] {
+    ++drained;
+    installed->cancel();
+  });
+  installed = &signal;
+  std::raise(SIGTERM);
+  io.run();
+  EXPECT_EQ(drained, 1);
+}
+
+TEST(ShutdownSignalDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
+  EXPECT_EXIT(
+      {
+        boost::asio::io_context io;
+        ShutdownSignal signal(io.get_executor(), [] { std::raise(SIGTERM); });
+        std::raise(SIGTERM);
+        io.run();
+      },
+      ::testing::ExitedWithCode(1), "");
+}
+
+}  // namespace
+}  // namespace baton
