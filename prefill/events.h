@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "kvcache/sender.h"
 #include "model/runner.h"
 #include "proto/cluster.h"
 #include "proto/handoff.h"
@@ -27,13 +28,20 @@ struct LayerDone {  // of all rows of the step in flight; layers come in order, 
 struct StepDone {
   StepId step;
 };
+struct FramesWritten {  // no posted frame of the session waits any more
+  SessionId session;
+};
+struct FramesDropped {  // the way to its receiver is down, or too many frames wait
+  SessionId session;
+};
 struct Digested {  // the answer to DigestPages
   JobId job;
   std::vector<Digest> pages;
 };
 struct Drain {};  // SIGTERM: nothing new; Drained follows
 struct Tick {};
-using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, Digested, Drain, Tick>;
+using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
+                           FramesDropped, Digested, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellDecode {
@@ -44,20 +52,12 @@ struct Compute {  // one at a time; what the spans point to stays as it is until
   StepId step;
   std::vector<model::SequenceRows> sequences;
 };
-// One block of a page, read from this instance's pool when it is sent.
-struct OutgoingFrame {
-  FrameName name;       // layer, and index of the page in the session
-  PageId from;          // of this pool
-  Epoch epoch;          // of the receiver's page
-  uint32_t tokens = 0;  // in this page
-  friend bool operator==(const OutgoingFrame&, const OutgoingFrame&) = default;
-};
+// FrameSender::post; if it refuses, FramesDropped follows.
 struct PostFrames {
-  SessionId session;
   std::string frame_address;
-  std::vector<OutgoingFrame> frames;
+  std::vector<kvcache::OutgoingFrame> frames;  // of one session
 };
-struct CancelFrames {  // what is not on its way yet need not be sent
+struct ForgetFrames {  // FrameSender::forget, before the next action: its pages get free
   SessionId session;
 };
 struct DigestPages {  // page_digest of each; they stay as they are until Digested
@@ -72,7 +72,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
 };
 struct Drained {};  // nothing is left: the process may end
 using Action =
-    std::variant<TellDecode, Compute, PostFrames, CancelFrames, DigestPages, Beat, Drained>;
+    std::variant<TellDecode, Compute, PostFrames, ForgetFrames, DigestPages, Beat, Drained>;
 using Actions = std::vector<Action>;
 
 }  // namespace baton::prefill

@@ -1,10 +1,12 @@
 // Job: one prompt on its way through a prefill instance. Thread safety: values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "kvcache/sender.h"
 #include "proto/handoff.h"
 
 namespace baton::prefill {
@@ -13,7 +15,7 @@ enum class JobPhase : uint8_t {
   queued,     // outside the window; not before `wake`
   reserving,  // in the window, holds own pages; decode was asked
   computing,  // decode has reserved: chunks are computed and their layers posted
-  digesting,  // all posted; the shell computes the digests
+  posted,     // all is computed and posted; frames are written and digests computed
   sealed,     // decode compares, asks for frames again, or commits
 };
 
@@ -22,15 +24,18 @@ struct Job {
   LinkId link;
   uint64_t arrival = 0;
   JobPhase phase = JobPhase::queued;
-  bool ended = false;           // waits only for the step or the digests that still read its pages
-  bool in_step = false;         // the step in flight has rows of it
-  std::vector<PageId> pages;    // of this instance's pool, from the window to the end
-  Reserved reserved;            // what decode answered
-  std::vector<Digest> digests;  // as sealed
-  uint32_t computed = 0;        // entries 0..computed-1 are in the pages
+  bool ended = false;         // waits only for the step or the digests that still read its pages
+  bool in_step = false;       // the step in flight has rows of it
+  std::vector<PageId> pages;  // of this instance's pool, from the window to the end
+  std::optional<kvcache::HandoffSender> sender;  // once decode has reserved
+  bool frames_wait = false;                      // posted and not yet written
+  bool digesting = false;                        // the shell reads the pages
+  std::vector<Digest> digests;                   // as sealed
+  uint32_t computed = 0;                         // entries 0..computed-1 are in the pages
   uint32_t refusals = 0;
   Duration compute_time{};
   Instant wake = Instant::max();  // when the phase has to be looked at again
+  Instant posted_at;
   Instant sealed_at;
   Instant deadline;
 

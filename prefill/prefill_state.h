@@ -37,7 +37,8 @@ struct PrefillLimits {
   Duration reserve_timeout = 2s;  // without an answer the job leaves the window, as if refused
   Duration alive_interval = 1s;
   Duration seal_interval = 2s;  // a seal without an answer is sent again that often
-  Duration commit_max = 30s;    // then the job is aborted
+  Duration frames_max = 60s;    // for posted frames to be written; then the job is aborted
+  Duration commit_max = 30s;    // from the seal to the commit; then the job is aborted
   Duration beat_interval = 500ms;
   Duration beat_interval_min = 20ms;
   Duration drain_max = 60s;
@@ -48,7 +49,7 @@ struct PrefillSetup {
   PrefillLimits limits;
   Incarnation self;
   uint32_t pages = 0;
-  uint32_t layers = 0;  // the MTP layer included
+  kvcache::PageFormat format;
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
 };
@@ -87,6 +88,8 @@ class PrefillState {
   void on(const DecodeDown& down);
   void on(const LayerDone& done);
   void on(const StepDone& done);
+  void on(const FramesWritten& written);
+  void on(const FramesDropped& dropped);
   void on(const Digested& digested);
   void on(const Drain&);
   void on(const Tick&) {}
@@ -103,11 +106,13 @@ class PrefillState {
   void open_window();
   void leave_window(Job& job, Duration delay);
   void compute();
-  void post(Job& job, const std::vector<FrameName>& names);
+  void post(Job& job, std::vector<kvcache::OutgoingFrame> frames);
+  Job* of_session(SessionId session);
+  void seal_if_ready(Job& job);
   void seal(Job& job);
   void abort(Map::iterator job, const std::string& reason, bool tell);
-  Map::iterator end(Map::iterator job);  // frees what nothing reads any more
-  bool free_if_unread(Job& job);
+  void end(Map::iterator job);  // at once, or when nothing reads its pages any more
+  void leave(Job& job);         // gives back pages, forgets frames
   void bury(JobId job);
   void run_timers();
   void wake(Map::iterator job);

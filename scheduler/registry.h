@@ -60,12 +60,14 @@ class Registry {
 
  private:
   void fence(Incarnation incarnation);
+  Instant deadline_of(const Instance& instance) const;
 
   RegistryLimits limits_;
   std::map<Incarnation, Instance> instances_;
   std::map<std::string, Incarnation> by_name_;
   std::deque<Incarnation> fenced_;
   uint64_t membership_ = 0;
+  Instant next_sweep_ = Instant::max();  // not later than the first deadline
 
   friend std::optional<std::string> broken_invariant(const Registry& registry);
 };

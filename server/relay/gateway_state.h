@@ -62,7 +62,7 @@ struct SchedulerSaid {
   FromScheduler message;  // HeartbeatSeen and ClusterView are not for this machine
 };
 struct DecodeSaid {
-  Incarnation from;
+  Peer from;
   FromDecode message;
 };
 struct DecodeDown {
@@ -154,9 +154,9 @@ class GatewayState {
 
   void placed(const Placed& answer);
   void not_placed(const NotPlaced& answer);
-  void progress(Incarnation from, const Progress& progress);
-  void gave_up(Incarnation from, const GaveUp& gave_up);
-  Request* current(Incarnation from, RequestId request, Attempt attempt);
+  void progress(const Peer& from, const Progress& progress);
+  void gave_up(const Peer& from, const GaveUp& gave_up);
+  Request* current(const Peer& from, RequestId request, Attempt attempt);
 
   void place(Request& request);
   void rest(Request& request, Duration pause);

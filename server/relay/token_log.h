@@ -16,7 +16,7 @@ namespace baton::server {
 class TokenLog {
  public:
   TokenLog() = default;
-  TokenLog(uint32_t choices, uint32_t tokens_max) : choices_(choices), tokens_max_(tokens_max) {}
+  TokenLog(uint32_t choices, uint32_t tokens_max);
 
   enum class Verdict : uint8_t {
     next,
@@ -30,7 +30,7 @@ class TokenLog {
   bool empty() const { return tokens_ == 0; }
   bool finished() const { return open_ == 0; }  // every choice has ended
   uint32_t tokens() const { return tokens_; }   // over all choices
-  // For RequestState::known: empty lists until a token came.
+  // For RequestState::known: nothing until a token came, then a list for each choice.
   std::vector<std::vector<TokenId>> known() const;
 
  private:

@@ -1,0 +1,28 @@
+#include "prefill/chunk_plan.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace baton::prefill {
+
+std::vector<Chunk> plan_chunks(const std::vector<const Job*>& jobs, uint32_t rows_max,
+                               uint32_t sequences_max) {
+  std::vector<const Job*> ready;
+  for (const Job* job : jobs)
+    if (job->phase == JobPhase::computing && !job->ended) ready.push_back(job);
+  std::sort(ready.begin(), ready.end(), [](const Job* a, const Job* b) {
+    return std::tie(a->order.priority, a->arrival) < std::tie(b->order.priority, b->arrival);
+  });
+
+  std::vector<Chunk> chunks;
+  for (const Job* job : ready) {
+    if (rows_max == 0 || chunks.size() >= sequences_max) break;
+    const uint32_t rows = std::min(rows_max, job->entries() - job->computed);
+    if (rows == 0) continue;
+    chunks.push_back({job->order.job, job->computed, rows});
+    rows_max -= rows;
+  }
+  return chunks;
+}
+
+}  // namespace baton::prefill

@@ -1,0 +1,421 @@
+#include "prefill/prefill_state.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace baton::prefill {
+
+PrefillState::PrefillState(PrefillSetup setup) : setup_(std::move(setup)), pool_(setup_.pages) {}
+
+Actions PrefillState::step(const Event& event, Instant now) {
+  now_ = now;
+  run_timers();
+  std::visit([this](const auto& e) { on(e); }, event);
+  open_window();
+  compute();
+  beat();
+  if (draining_ && !drained_ && jobs_.empty() && flight_.empty()) {
+    drained_ = true;
+    actions_.push_back(Drained{});
+  }
+  return std::exchange(actions_, {});
+}
+
+// ---- what decode says --------------------------------------------------------------------------
+
+void PrefillState::on(const DecodeSaid& said) {
+  std::visit([&](const auto& m) { message(said.link, m); }, said.message);
+}
+
+void PrefillState::message(LinkId link, const PrefillJob& order) {
+  if (jobs_.contains(order.job) || tombstones_.contains(order.job)) return;  // it came twice
+  if (const auto reason = refusal(order)) {
+    ++counts_.refused;
+    actions_.push_back(TellDecode{link, Abort{order.job, *reason}});
+    return;
+  }
+  ++counts_.accepted;
+  Job job;
+  job.order = order;
+  job.link = link;
+  job.arrival = arrivals_++;
+  job.deadline =
+      now_ + std::min(order.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
+  job.wake = now_;
+  arm(job.deadline);
+  if (jobs_.empty()) next_alive_ = now_ + setup_.limits.alive_interval;
+  arm(next_alive_);
+  jobs_.emplace(order.job, std::move(job));
+  beat_due_ = true;
+}
+
+std::optional<std::string> PrefillState::refusal(const PrefillJob& order) const {
+  const uint64_t n = order.prompt.size();
+  if (order.to != setup_.self) return "the job is meant for another life of this instance";
+  if (draining_) return "this prefill instance is draining";
+  if (jobs_.size() >= setup_.limits.jobs_max)
+    return fmt::format("this prefill instance already has {} jobs", jobs_.size());
+  if (n < 2) return fmt::format("a prompt of {} tokens needs no prefill", n);
+  if (n > setup_.context_max)
+    return fmt::format("the prompt has {} tokens, the model can attend to {}", n,
+                       setup_.context_max);
+  if (pages_for(n - 1) > setup_.pages)
+    return fmt::format("the prompt needs {} pages, this instance has {}", pages_for(n - 1),
+                       setup_.pages);
+  for (const TokenId token : order.prompt)
+    if (token >= setup_.vocab_size)
+      return fmt::format("token {} is not in the vocabulary of {}", token, setup_.vocab_size);
+  return std::nullopt;
+}
+
+// The job that this link may speak of. An unknown one is answered with an Abort, so that decode
+// doesn't wait for what nobody does.
+Job* PrefillState::live(LinkId link, JobId id) {
+  const auto found = jobs_.find(id);
+  if (found != jobs_.end() && !found->second.ended && found->second.link == link)
+    return &found->second;
+  actions_.push_back(TellDecode{link, Abort{id, "prefill has no such job"}});
+  return nullptr;
+}
+
+void PrefillState::message(LinkId link, const Reserved& reserved) {
+  Job* job = live(link, reserved.job);
+  if (!job || job->phase != JobPhase::reserving) return;  // late, or twice
+  auto sender = kvcache::HandoffSender::start(reserved, job->pages, job->entries(), setup_.format);
+  if (!sender) {
+    abort(jobs_.find(reserved.job), sender.error().message, true);
+    return;
+  }
+  job->sender = std::move(*sender);
+  job->phase = JobPhase::computing;
+  job->wake = Instant::max();
+}
+
+void PrefillState::message(LinkId link, const NotBefore& not_before) {
+  Job* job = live(link, not_before.job);
+  if (!job || job->phase != JobPhase::reserving) return;
+  leave_window(*job, not_before.delay);
+}
+
+void PrefillState::message(LinkId link, const Resend& resend) {
+  Job* job = live(link, resend.job);
+  if (!job || !job->sender || job->sender->session() != resend.session) return;
+  auto frames = job->sender->resend(resend.frames);
+  counts_.frames_posted_again += frames.size();
+  post(*job, std::move(frames));
+}
+
+void PrefillState::message(LinkId link, const Commit& commit) {
+  const auto found = jobs_.find(commit.job);
+  if (found == jobs_.end() || found->second.ended || found->second.link != link) return;
+  if (found->second.phase != JobPhase::sealed) return;  // only what was sealed can be committed
+  ++counts_.committed;
+  end(found);
+}
+
+void PrefillState::message(LinkId link, const Abort& aborted) {
+  bury(aborted.job);  // also of a job that is still on its way
+  const auto found = jobs_.find(aborted.job);
+  if (found == jobs_.end() || found->second.ended || found->second.link != link) return;
+  abort(found, aborted.reason, false);
+}
+
+void PrefillState::on(const DecodeDown& down) {
+  std::vector<JobId> lost;
+  for (const auto& [id, job] : jobs_)
+    if (job.link == down.link && !job.ended) lost.push_back(id);
+  for (const JobId id : lost) abort(jobs_.find(id), "the link to decode is down", false);
+}
+
+// ---- the window and the steps ------------------------------------------------------------------
+
+uint32_t PrefillState::in_window() const {
+  return static_cast<uint32_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+    const Job& job = entry.second;
+    return !job.ended && (job.phase == JobPhase::reserving || job.phase == JobPhase::computing);
+  }));
+}
+
+void PrefillState::open_window() {
+  uint32_t room = setup_.limits.window_jobs - std::min(in_window(), setup_.limits.window_jobs);
+  if (room == 0) return;
+  std::vector<Job*> ready;
+  for (auto& [id, job] : jobs_)
+    if (job.phase == JobPhase::queued && !job.ended && job.wake <= now_) ready.push_back(&job);
+  std::sort(ready.begin(), ready.end(), [](const Job* a, const Job* b) {
+    return std::tie(a->order.priority, a->arrival) < std::tie(b->order.priority, b->arrival);
+  });
+  for (Job* job : ready) {
+    if (room-- == 0) break;
+    const uint32_t pages = pages_for(job->entries());
+    auto own = pool_.allocate(pages, kvcache::PageState::filling);
+    if (!own) break;  // the next to come may be smaller, but then a long prompt would starve
+    for (const ReservedPage& page : *own) job->pages.push_back(page.page);
+    job->phase = JobPhase::reserving;
+    job->wake = now_ + setup_.limits.reserve_timeout;
+    arm(job->wake);
+    actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages}});
+  }
+}
+
+void PrefillState::leave_window(Job& job, Duration delay) {
+  ++counts_.reservations_refused;
+  if (++job.refusals > setup_.limits.refusals_max) {
+    abort(jobs_.find(job.order.job),
+          fmt::format("decode refused to reserve {} times", job.refusals), true);
+    return;
+  }
+  leave(job);
+  job.phase = JobPhase::queued;
+  job.wake = now_ + std::max(delay, Duration{});
+  arm(job.wake);
+}
+
+void PrefillState::compute() {
+  if (!flight_.empty()) return;
+  std::vector<const Job*> all;
+  for (const auto& [id, job] : jobs_) all.push_back(&job);
+  flight_ = plan_chunks(all, setup_.limits.chunk_tokens, setup_.limits.sequences_max);
+  if (flight_.empty()) return;
+
+  Compute step{StepId{++step_.value}, {}};
+  for (const Chunk& chunk : flight_) {
+    Job& job = jobs_.at(chunk.job);
+    job.in_step = true;
+    const std::vector<TokenId>& prompt = job.order.prompt;
+    model::SequenceRows rows;
+    rows.pages = job.pages;
+    rows.prompt_tokens = static_cast<uint32_t>(prompt.size());
+    rows.first = chunk.first;
+    rows.tokens = std::span(prompt).subspan(chunk.first, chunk.rows);
+    rows.next = prompt[chunk.first + chunk.rows];  // there is one: the last token is decode's
+    rows.draft = false;
+    step.sequences.push_back(rows);
+    counts_.rows += chunk.rows;
+  }
+  ++counts_.steps;
+  step_begun_ = now_;
+  actions_.push_back(std::move(step));
+}
+
+void PrefillState::on(const LayerDone& done) {
+  if (done.step != step_) return;
+  for (const Chunk& chunk : flight_) {
+    Job& job = jobs_.at(chunk.job);
+    if (!job.ended) post(job, job.sender->layer_finished(done.layer, chunk.first + chunk.rows));
+  }
+}
+
+void PrefillState::on(const StepDone& done) {
+  if (done.step != step_ || flight_.empty()) return;
+  const std::vector<Chunk> chunks = std::exchange(flight_, {});
+  for (const Chunk& chunk : chunks) {
+    const auto found = jobs_.find(chunk.job);
+    Job& job = found->second;
+    job.in_step = false;
+    if (job.ended) {
+      end(found);
+      continue;
+    }
+    job.computed = chunk.first + chunk.rows;
+    job.compute_time += now_ - step_begun_;
+    beat_due_ = true;
+    if (job.computed < job.entries()) continue;
+    check(job.sender->all_posted(), "a step is done, but not all of its layers were reported");
+    job.phase = JobPhase::posted;
+    job.posted_at = now_;
+    job.wake = now_ + setup_.limits.frames_max;
+    arm(job.wake);
+    job.digesting = true;
+    actions_.push_back(DigestPages{chunk.job, job.pages, job.entries()});
+  }
+}
+
+// ---- frames, digests, seal ---------------------------------------------------------------------
+
+void PrefillState::post(Job& job, std::vector<kvcache::OutgoingFrame> frames) {
+  if (frames.empty()) return;
+  counts_.frames_posted += frames.size();
+  job.frames_wait = true;
+  actions_.push_back(PostFrames{job.sender->frame_address(), std::move(frames)});
+}
+
+Job* PrefillState::of_session(SessionId session) {
+  for (auto& [id, job] : jobs_)
+    if (!job.ended && job.sender && job.sender->session() == session) return &job;
+  return nullptr;
+}
+
+void PrefillState::on(const FramesWritten& written) {
+  Job* job = of_session(written.session);
+  if (!job) return;
+  job->frames_wait = false;
+  seal_if_ready(*job);
+}
+
+// What was dropped decode will ask for once it has the seal.
+void PrefillState::on(const FramesDropped& dropped) {
+  Job* job = of_session(dropped.session);
+  if (!job) return;
+  job->frames_wait = false;
+  seal_if_ready(*job);
+}
+
+void PrefillState::on(const Digested& digested) {
+  const auto found = jobs_.find(digested.job);
+  if (found == jobs_.end() || !found->second.digesting) return;
+  Job& job = found->second;
+  job.digesting = false;
+  if (job.ended) {
+    end(found);
+    return;
+  }
+  job.digests = digested.pages;
+  seal_if_ready(job);
+}
+
+void PrefillState::seal_if_ready(Job& job) {
+  if (job.phase != JobPhase::posted || job.frames_wait || job.digesting) return;
+  job.phase = JobPhase::sealed;
+  job.sealed_at = now_;
+  seal(job);
+}
+
+void PrefillState::seal(Job& job) {
+  job.wake = now_ + setup_.limits.seal_interval;
+  arm(job.wake);
+  actions_.push_back(TellDecode{
+      job.link, Seal{job.order.job, job.sender->session(), job.digests, job.compute_time}});
+}
+
+// ---- the end of a job --------------------------------------------------------------------------
+
+void PrefillState::abort(Map::iterator it, const std::string& reason, bool tell) {
+  if (tell) actions_.push_back(TellDecode{it->second.link, Abort{it->first, reason}});
+  ++counts_.aborted;
+  end(it);
+}
+
+void PrefillState::end(Map::iterator it) {
+  Job& job = it->second;
+  job.ended = true;
+  job.wake = Instant::max();
+  beat_due_ = true;
+  if (job.in_step || job.digesting) return;  // ended again by StepDone or Digested
+  leave(job);
+  bury(it->first);
+  jobs_.erase(it);
+}
+
+void PrefillState::leave(Job& job) {
+  if (job.sender) actions_.push_back(ForgetFrames{job.sender->session()});
+  job.sender.reset();
+  for (const PageId page : job.pages) pool_.release(page);
+  job.pages.clear();
+}
+
+void PrefillState::bury(JobId id) {
+  if (!tombstones_.insert(id).second) return;
+  tombstone_ends_.emplace_back(now_ + setup_.limits.tombstone, id);
+  if (tombstone_ends_.size() > setup_.limits.tombstones_max) {
+    tombstones_.erase(tombstone_ends_.front().second);
+    tombstone_ends_.pop_front();
+  }
+  arm(tombstone_ends_.front().first);
+}
+
+void PrefillState::on(const Drain&) {
+  if (draining_) return;
+  draining_ = true;
+  drain_end_ = now_ + setup_.limits.drain_max;
+  arm(drain_end_);
+  beat_due_ = true;
+}
+
+// ---- time --------------------------------------------------------------------------------------
+
+std::optional<Instant> PrefillState::next_deadline() const {
+  if (!last_beat_) return Instant{};  // at once: the first heartbeat is due
+  Instant next = next_wake_;
+  next = std::min(next, *last_beat_ + (beat_due_ ? setup_.limits.beat_interval_min
+                                                 : setup_.limits.beat_interval));
+  return next;
+}
+
+void PrefillState::run_timers() {
+  if (now_ < next_wake_) return;
+  next_wake_ = Instant::max();
+  while (!tombstone_ends_.empty() && tombstone_ends_.front().first <= now_) {
+    tombstones_.erase(tombstone_ends_.front().second);
+    tombstone_ends_.pop_front();
+  }
+  std::vector<JobId> due;
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended && (now_ >= job.deadline || now_ >= job.wake || now_ >= drain_end_))
+      due.push_back(id);
+  for (const JobId id : due) wake(jobs_.find(id));
+
+  if (!jobs_.empty() && now_ >= next_alive_) {
+    next_alive_ = now_ + setup_.limits.alive_interval;
+    for (const auto& [id, job] : jobs_)
+      if (!job.ended) actions_.push_back(TellDecode{job.link, JobAlive{id, job.computed}});
+  }
+  for (const auto& [id, job] : jobs_) {
+    if (job.ended) continue;
+    arm(job.deadline);
+    if (job.wake > now_) arm(job.wake);  // a due queued job waits for room, not for time
+  }
+  if (!jobs_.empty()) arm(next_alive_);
+  if (!tombstone_ends_.empty()) arm(tombstone_ends_.front().first);
+  if (draining_ && now_ < drain_end_) arm(drain_end_);
+}
+
+void PrefillState::wake(Map::iterator it) {
+  Job& job = it->second;
+  if (now_ >= job.deadline) return abort(it, "the job's time is over", true);
+  if (now_ >= drain_end_) return abort(it, "this prefill instance is going", true);
+  switch (job.phase) {
+    case JobPhase::queued:
+    case JobPhase::computing:
+      break;
+    case JobPhase::reserving:
+      leave_window(job, {});
+      break;
+    case JobPhase::posted:
+      abort(it, "the frames could not be written in time", true);
+      break;
+    case JobPhase::sealed:
+      if (now_ >= job.sealed_at + setup_.limits.commit_max)
+        abort(it, "decode neither committed nor asked for frames in time", true);
+      else
+        seal(job);
+      break;
+  }
+}
+
+Load PrefillState::load() const {
+  Load load;
+  load.running = in_window();
+  load.waiting = static_cast<uint32_t>(jobs_.size()) - load.running;
+  load.running_max = setup_.limits.jobs_max;
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended) load.queued_tokens += job.entries() - job.computed;
+  load.pages = pool_.counts();
+  return load;
+}
+
+void PrefillState::beat() {
+  const PrefillLimits& limits = setup_.limits;
+  if (last_beat_ &&
+      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
+    return;
+  beat_due_ = false;
+  last_beat_ = now_;
+  Beat beat{load(), draining_, {}};
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
+  actions_.push_back(std::move(beat));
+}
+
+}  // namespace baton::prefill

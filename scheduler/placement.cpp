@@ -1,0 +1,174 @@
+#include "scheduler/placement.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace baton::scheduler {
+namespace {
+
+// What an instance bears: its reported load and what is charged to it beyond that.
+struct Room {
+  uint64_t pages_free = 0;
+  uint64_t pages_total = 0;
+  uint64_t requests = 0;
+  uint64_t requests_max = 0;
+  uint64_t tokens = 0;
+};
+
+Room room_of(const Instance& instance, const Charges& charges) {
+  const Burden charged = charges.charged(instance.peer.incarnation);
+  const Load& load = instance.load;
+  const uint64_t free = uint64_t{load.pages.free} + load.pages.cached;  // cached ones give way
+  return {free > charged.pages ? free - charged.pages : 0, load.pages.total,
+          uint64_t{load.running} + load.waiting + charged.requests, load.running_max,
+          load.queued_tokens + charged.tokens};
+}
+
+bool avoided(const Place& place, const Instance& instance) {
+  return std::find(place.avoid.begin(), place.avoid.end(), instance.peer.incarnation) !=
+         place.avoid.end();
+}
+
+bool usable(const Instance& instance, Role role) {
+  return instance.role == role && !instance.stale && !instance.draining;
+}
+
+// How full an instance is, between 0 and 1, by whatever it has least of; in millionths.
+uint64_t fullness(const Room& room) {
+  const uint64_t used = room.pages_total - std::min(room.pages_free, room.pages_total);
+  const uint64_t by_pages = used * 1'000'000 / std::max<uint64_t>(room.pages_total, 1);
+  const uint64_t by_count = room.requests * 1'000'000 / std::max<uint64_t>(room.requests_max, 1);
+  return std::max(by_pages, by_count);
+}
+
+// When, as measured, the instance that lacks least will have room.
+Duration time_to_room(double pages_short, double requests_short, size_t instances,
+                      const Charges& charges, const PlacementLimits& limits, Instant now) {
+  const auto rate = charges.finish_rate(now);
+  if (!rate) return limits.retry_after_default;
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(instances, 1));
+  const double seconds = std::max(pages_short / std::max(rate->pages * share, 1e-9),
+                                  requests_short / std::max(rate->requests * share, 1e-9));
+  const double bounded =
+      std::clamp(seconds, to_seconds(limits.retry_after_min), to_seconds(limits.retry_after_max));
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bounded));
+}
+
+const Instance* choose_prefill(const Registry& registry, const Charges& charges, const Place& place,
+                               const Instance& decode, bool& all_full) {
+  const Instance* best = nullptr;
+  uint64_t best_tokens = 0;
+  bool any = false;
+  for (const auto& [incarnation, instance] : registry.instances()) {
+    if (!usable(instance, Role::prefill) || avoided(place, instance)) continue;
+    if (mismatch(instance.manifest, decode.manifest)) continue;
+    any = true;
+    const Room room = room_of(instance, charges);
+    if (room.requests >= room.requests_max) continue;
+    if (!best ||
+        std::tie(room.tokens, instance.peer.name) < std::tie(best_tokens, best->peer.name)) {
+      best = &instance;
+      best_tokens = room.tokens;
+    }
+  }
+  all_full = any && !best;
+  return best;
+}
+
+struct DecodeChoice {
+  const Instance* instance = nullptr;
+  uint64_t fullness = 0;
+  size_t usable = 0;       // instances that are there
+  double pages_short = 0;  // at the one that lacks least
+  double requests_short = 0;
+};
+
+DecodeChoice choose_decode(const Registry& registry, const Charges& charges, const Place& place,
+                           const Burden& burden) {
+  DecodeChoice choice;
+  bool best_avoided = true;
+  double least = 0;
+  for (const auto& [incarnation, instance] : registry.instances()) {
+    if (!usable(instance, Role::decode)) continue;
+    const Room room = room_of(instance, charges);
+    ++choice.usable;
+    const double pages_short =
+        burden.pages > room.pages_free ? static_cast<double>(burden.pages - room.pages_free) : 0;
+    const double requests_short = room.requests >= room.requests_max
+                                      ? static_cast<double>(room.requests - room.requests_max + 1)
+                                      : 0;
+    if (pages_short > 0 || requests_short > 0) {
+      if (choice.usable == 1 || pages_short + requests_short < least) {
+        least = pages_short + requests_short;
+        choice.pages_short = pages_short;
+        choice.requests_short = requests_short;
+      }
+      continue;
+    }
+    const bool is_avoided = avoided(place, instance);
+    const uint64_t full = fullness(room);
+    const bool better =
+        !choice.instance || std::tie(is_avoided, full, instance.peer.name) <
+                                std::tie(best_avoided, choice.fullness, choice.instance->peer.name);
+    if (!better) continue;
+    choice.instance = &instance;
+    choice.fullness = full;
+    best_avoided = is_avoided;
+  }
+  return choice;
+}
+
+}  // namespace
+
+Burden burden_of(const Place& place) {
+  return {1, pages_for(uint64_t{place.prompt_tokens} + place.known_tokens + place.max_new_tokens),
+          place.prompt_tokens > 0 ? place.prompt_tokens - 1 : 0};
+}
+
+std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
+                                       const Place& place, const PlacementLimits& limits,
+                                       Instant now) {
+  const auto refused = [&](bool full, Duration retry_after, std::string reason) {
+    return NotPlaced{place.request, place.attempt, full, retry_after, std::move(reason)};
+  };
+  if (charges.full())
+    return refused(true, limits.retry_after_default,
+                   "the scheduler has as many placements as it may keep");
+
+  const Burden burden = burden_of(place);
+  const DecodeChoice decode = choose_decode(registry, charges, place, burden);
+  if (decode.usable == 0)
+    return refused(false, limits.retry_after_default, "no decode instance is there");
+  if (!decode.instance)
+    return refused(true,
+                   time_to_room(decode.pages_short, decode.requests_short, decode.usable, charges,
+                                limits, now),
+                   fmt::format("none of {} decode instances has {} free pages and a place",
+                               decode.usable, burden.pages));
+
+  Placed placed{place.request, place.attempt, decode.instance->peer, std::nullopt, false, {}};
+  const std::string where = fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
+                                        static_cast<double>(decode.fullness) / 10'000);
+  if (burden.tokens <= limits.local_prefill_tokens) {
+    placed.reason =
+        fmt::format("{}; {} prompt tokens are few enough to prefill there", where, burden.tokens);
+    return placed;
+  }
+  bool all_full = false;
+  const Instance* prefill = choose_prefill(registry, charges, place, *decode.instance, all_full);
+  if (all_full)
+    return refused(true, time_to_room(0, 1, decode.usable, charges, limits, now),
+                   "every prefill instance has as many jobs as it may queue");
+  if (!prefill) {
+    placed.degraded = true;
+    placed.reason = where + "; no prefill instance can be paired with it, so it prefills itself";
+    return placed;
+  }
+  placed.prefill = prefill->peer;
+  placed.reason = fmt::format("{}; {} has {} tokens queued", where, prefill->peer.name,
+                              room_of(*prefill, charges).tokens);
+  return placed;
+}
+
+}  // namespace baton::scheduler

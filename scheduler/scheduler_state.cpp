@@ -1,0 +1,103 @@
+#include "scheduler/scheduler_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace baton::scheduler {
+
+SchedulerState::SchedulerState(SchedulerLimits limits)
+    : limits_(limits), registry_(limits.registry), charges_(limits.charges) {}
+
+Actions SchedulerState::step(const Event& event, Instant now) {
+  now_ = now;
+  run_timers();
+  std::visit([this](const auto& e) { on(e); }, event);
+  if (registry_.membership() != told_membership_) tell_watchers();
+  return std::exchange(actions_, {});
+}
+
+std::optional<Instant> SchedulerState::next_deadline() const {
+  std::optional<Instant> next = registry_.next_deadline();
+  const auto earliest = [&next](std::optional<Instant> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  earliest(charges_.next_deadline());
+  if (!watchers_.empty()) earliest(next_view_);
+  return next;
+}
+
+void SchedulerState::on(const Received& received) {
+  std::visit([&](const auto& message) { handle(received.from, message); }, received.message);
+}
+
+void SchedulerState::on(const LinkDown& down) {
+  registry_.link_down(down.link);
+  charges_.gateway_gone(down.link, now_);
+  watchers_.erase(down.link);
+}
+
+void SchedulerState::handle(LinkId from, const Heartbeat& heartbeat) {
+  const Registry::Beat beat = registry_.beat(from, heartbeat, now_);
+  if (beat.replaced) charges_.instance_gone(*beat.replaced);
+  const Incarnation incarnation = heartbeat.peer.incarnation;
+  if (beat.outcome != Registry::Outcome::fenced && beat.outcome != Registry::Outcome::full)
+    charges_.acknowledge(incarnation, heartbeat.accepted);
+  actions_.push_back(
+      Send{from, HeartbeatSeen{incarnation, beat.outcome == Registry::Outcome::fenced}});
+}
+
+void SchedulerState::handle(LinkId from, const Place& place) {
+  if (const auto* known = charges_.find(place.request)) {
+    if (known->answer.attempt == place.attempt) {  // asked again: the answer may have been lost
+      const Instance* decode = registry_.find(known->answer.decode.incarnation);
+      if (decode && !decode->stale) {
+        actions_.push_back(Send{from, known->answer});
+        return;
+      }
+    }
+    if (known->answer.attempt > place.attempt) return;  // a question that came too late
+    charges_.forget(place.request, place.attempt, now_);
+  }
+  auto answer = choose(registry_, charges_, place, limits_.placement, now_);
+  if (const auto* placed = std::get_if<Placed>(&answer))
+    charges_.place(*placed, from, burden_of(place), now_);
+  std::visit([&](auto& message) { actions_.push_back(Send{from, std::move(message)}); }, answer);
+}
+
+void SchedulerState::handle(LinkId, const Forget& forget) {
+  charges_.forget(forget.request, forget.attempt, now_);
+}
+
+void SchedulerState::handle(LinkId from, const WatchCluster&) {
+  if (!watchers_.contains(from) && watchers_.size() >= limits_.watchers_max) return;
+  watchers_.insert(from);
+  if (watchers_.size() == 1) next_view_ = now_ + limits_.view_interval;
+  actions_.push_back(Send{from, view()});
+}
+
+void SchedulerState::run_timers() {
+  for (const Incarnation gone : registry_.sweep(now_)) charges_.instance_gone(gone);
+  charges_.expire(now_);
+  if (!watchers_.empty() && now_ >= next_view_) tell_watchers();
+}
+
+void SchedulerState::tell_watchers() {
+  told_membership_ = registry_.membership();
+  next_view_ = now_ + limits_.view_interval;
+  if (watchers_.empty()) return;
+  const ClusterView all = view();
+  for (const LinkId watcher : watchers_) actions_.push_back(Send{watcher, all});
+}
+
+ClusterView SchedulerState::view() const {
+  ClusterView view;
+  view.membership = registry_.membership();
+  for (const auto& [incarnation, instance] : registry_.instances())
+    view.instances.push_back({instance.peer, instance.role, instance.manifest, instance.load,
+                              instance.draining, instance.stale, instance.metrics});
+  std::sort(view.instances.begin(), view.instances.end(),
+            [](const auto& a, const auto& b) { return a.peer.name < b.peer.name; });
+  return view;
+}
+
+}  // namespace baton::scheduler
