@@ -61,6 +61,9 @@ class DecodeState {
   Actions step(const Event& event, Instant now);
   std::optional<Instant> next_deadline() const;
 
+  // A frame server needs the receiver before it has an address: set before the first event.
+  void set_frame_address(std::string address) { handoffs_.set_frame_address(std::move(address)); }
+
   // For what lands frames: admit and landed, then a FrameLanded event.
   kvcache::HandoffReceiver& receiver() { return receiver_; }
   const kvcache::PagePool& pool() const { return pool_; }
@@ -72,7 +75,6 @@ class DecodeState {
   enum class Phase : uint8_t { at_prefill, wants_pages, filling, waiting, running };
   struct Choice {
     OutputText text;
-    uint32_t known = 0;
   };
   struct Request {
     RequestState state;
@@ -85,6 +87,7 @@ class DecodeState {
     uint64_t arrival = 0;
     DecodeTimes times;
     bool times_told = false;
+    bool local = false;  // decode prefills it itself
     Instant submitted, phase_since, said, deadline;
   };
   using Map = std::map<RequestId, Request>;
@@ -104,7 +107,7 @@ class DecodeState {
   void give_up(Map::iterator request, GiveUp why, std::optional<Incarnation> blame,
                std::string reason);
   void refuse(LinkId link, const RequestState& request, GiveUp why, std::string reason);
-  Map::iterator erase(Map::iterator request);
+  void erase(Map::iterator request);
 
   void collect_handoffs();
   void give_pages();

@@ -20,7 +20,7 @@ struct GatewayDown {  // nobody reads its requests any more: they are cancelled
   LinkId link;
 };
 struct PrefillSaid {
-  Incarnation from;
+  Peer from;
   FromPrefill message;
 };
 struct PrefillDown {

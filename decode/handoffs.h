@@ -27,7 +27,10 @@ class Handoffs {
  public:
   // `limits`, `pool` and `receiver` must outlive it.
   Handoffs(const DecodeLimits& limits, kvcache::PagePool& pool, kvcache::HandoffReceiver& receiver,
-           std::string frame_address, DrawId draw);
+           std::string frame_address, Duration lease, DrawId draw);
+
+  // Where frames go; set before the first job if it was not known at construction.
+  void set_frame_address(std::string address) { frame_address_ = std::move(address); }
 
   // Queues the prompt at `prefill`. A request has at most one job.
   void start(const RequestState& request, const Peer& prefill, Duration time_left, Instant now);
@@ -80,12 +83,13 @@ class Handoffs {
   };
   using Map = std::map<JobId, Job>;
 
-  void message(Incarnation from, const Reserve& reserve, Instant now);
-  void message(Incarnation from, const Seal& seal, Instant now);
-  void message(Incarnation from, const JobAlive& alive, Instant now);
-  void message(Incarnation from, const Abort& abort, Instant now);
-  Job* known(Incarnation from, JobId job);
+  void message(const Peer& from, const Reserve& reserve, Instant now);
+  void message(const Peer& from, const Seal& seal, Instant now);
+  void message(const Peer& from, const JobAlive& alive, Instant now);
+  void message(const Peer& from, const Abort& abort, Instant now);
+  Job* known(const Peer& from, JobId job);
   void refuse(JobId id, Job& job);
+  void answer(JobId id, const Job& job);
   void reserve(JobId id, Job& job, Instant now);
   void compare(JobId id, Job& job, Instant now);
   void ask_again(JobId id, Job& job, Instant now);
@@ -96,6 +100,7 @@ class Handoffs {
   kvcache::PagePool& pool_;
   kvcache::HandoffReceiver& receiver_;
   std::string frame_address_;
+  Duration lease_;
   DrawId draw_;
   Map jobs_;
   std::map<RequestId, JobId> by_request_;

@@ -1,0 +1,438 @@
+#include "decode/decode_state.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace baton::decode {
+
+DecodeState::DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, DrawId draw)
+    : setup_(std::move(setup)),
+      tokenizer_(tokenizer),
+      pool_(setup_.pages),
+      receiver_(pool_, setup_.format, setup_.sessions),
+      handoffs_(setup_.limits, pool_, receiver_, setup_.frame_address, setup_.sessions.lease,
+                std::move(draw)),
+      batch_(setup_.limits.sequences_max, setup_.limits.rows_max, setup_.limits.fill_rows_min,
+             setup_.limits.fill_rows_max, setup_.limits.draft_tokens) {}
+
+Actions DecodeState::step(const Event& event, Instant now) {
+  now_ = now;
+  run_timers();
+  std::visit([this](const auto& e) { on(e); }, event);
+  collect_handoffs();
+  give_pages();
+  join_batch();
+  compute();
+  beat();
+  if (draining_ && !drained_ && requests_.empty() && !batch_.in_flight()) {
+    drained_ = true;
+    actions_.push_back(Drained{});
+  }
+  return std::exchange(actions_, {});
+}
+
+// ---- what gateways say -------------------------------------------------------------------------
+
+void DecodeState::on(const GatewaySaid& said) {
+  if (const auto* message = std::get_if<Submit>(&said.message)) submit(said.link, *message);
+  if (const auto* message = std::get_if<Cancel>(&said.message)) {
+    const auto found = requests_.find(message->request);
+    if (found != requests_.end() && found->second.state.attempt <= message->attempt) cancel(found);
+  }
+}
+
+void DecodeState::on(const GatewayDown& down) {
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    const auto next = std::next(it);
+    if (it->second.link == down.link) cancel(it);
+    it = next;
+  }
+}
+
+void DecodeState::submit(LinkId link, const Submit& submit) {
+  const RequestState& state = submit.request;
+  if (const auto former = requests_.find(state.id); former != requests_.end()) {
+    if (former->second.state.attempt >= state.attempt) return;  // it came twice, or too late
+    cancel(former);
+  }
+  if (submit.to != setup_.self)
+    return refuse(link, state, GiveUp::place_again,
+                  "the request is meant for another life of this instance");
+  if (draining_) return refuse(link, state, GiveUp::draining, "this instance is draining");
+  if (const auto valid = validate(state, setup_.limits, setup_.model, setup_.pages); !valid)
+    return refuse(link, state, GiveUp::invalid, valid.error().message);
+  if (requests_.size() >= setup_.limits.requests_max)
+    return refuse(link, state, GiveUp::full,
+                  fmt::format("this instance already has {} requests", requests_.size()));
+
+  ++counts_.accepted;
+  beat_due_ = true;
+  Request& request = requests_[state.id];
+  request.state = state;
+  request.link = link;
+  request.need =
+      page_need(static_cast<uint32_t>(state.prompt.size()), state.choices, state.stop.max_tokens);
+  request.arrival = arrivals_++;
+  request.submitted = request.phase_since = request.said = now_;
+  const Duration time_left =
+      std::min(state.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
+  request.deadline = now_ + time_left;
+  if (submit.prefill && state.prompt.size() > 1) {
+    request.phase = Phase::at_prefill;
+    handoffs_.start(state, *submit.prefill, time_left, now_);
+  } else {
+    request.phase = Phase::wants_pages;
+  }
+  arm(next_timer(request));
+}
+
+// ---- how a request ends ------------------------------------------------------------------------
+
+void DecodeState::refuse(LinkId link, const RequestState& request, GiveUp why, std::string reason) {
+  ++counts_.refused;
+  actions_.push_back(
+      TellGateway{link, GaveUp{request.id, request.attempt, why, std::nullopt, std::move(reason)}});
+}
+
+void DecodeState::cancel(Map::iterator request) {
+  ++counts_.cancelled;
+  erase(request);
+}
+
+void DecodeState::give_up(Map::iterator it, GiveUp why, std::optional<Incarnation> blame,
+                          std::string reason) {
+  ++counts_.given_up;
+  const RequestState& state = it->second.state;
+  actions_.push_back(
+      TellGateway{it->second.link, GaveUp{state.id, state.attempt, why, blame, std::move(reason)}});
+  erase(it);
+}
+
+// Frees all that it holds; what the step in flight reads is freed when that is done.
+void DecodeState::erase(Map::iterator it) {
+  Request& request = it->second;
+  handoffs_.cancel(it->first, "the request has ended", now_);
+  release(batch_.remove(it->first));
+  release(request.prompt_pages);
+  release(request.growth_pages);
+  requests_.erase(it);
+  beat_due_ = true;
+}
+
+void DecodeState::release(const std::vector<PageId>& pages) {
+  for (const PageId page : pages) pool_.release(page);
+}
+
+// ---- from the hand-off to the batch ------------------------------------------------------------
+
+void DecodeState::collect_handoffs() {
+  for (Handoffs::Done& done : handoffs_.take_done()) {
+    Request& request = requests_.at(done.request);
+    request.prompt_pages = std::move(done.prompt_pages);
+    request.growth_pages = std::move(done.growth_pages);
+    request.times.queued = done.reserved - request.submitted;
+    request.times.prefilled = done.landed - done.reserved;
+    request.times.exposed = now_ - done.landed;
+    request.phase = Phase::waiting;
+    request.phase_since = now_;
+    beat_due_ = true;
+  }
+  for (Handoffs::Lost& lost : handoffs_.take_lost()) {
+    const auto found = requests_.find(lost.request);
+    check(found != requests_.end(), "a job is lost of a request that is not there");
+    give_up(found, lost.why, lost.blame, std::move(lost.reason));
+  }
+  for (Action& action : handoffs_.take_actions()) actions_.push_back(std::move(action));
+}
+
+std::vector<DecodeState::Map::iterator> DecodeState::in_phase(Phase phase) {
+  std::vector<Map::iterator> found;
+  for (auto it = requests_.begin(); it != requests_.end(); ++it)
+    if (it->second.phase == phase) found.push_back(it);
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::tie(a->second.state.priority, a->second.arrival) <
+           std::tie(b->second.state.priority, b->second.arrival);
+  });
+  return found;
+}
+
+// Requests without a prefill get their pages here, in order: all or nothing.
+void DecodeState::give_pages() {
+  for (const auto& it : in_phase(Phase::wants_pages)) {
+    Request& request = it->second;
+    if (pool_.counts().free < request.need.total()) break;
+    for (const ReservedPage& page :
+         *pool_.allocate(request.need.prompt, kvcache::PageState::in_use))
+      request.prompt_pages.push_back(page.page);
+    for (const ReservedPage& page :
+         *pool_.allocate(request.need.growth, kvcache::PageState::reserved))
+      request.growth_pages.push_back(page.page);
+    request.phase = Phase::waiting;
+    request.times.queued = now_ - request.submitted;
+    request.phase_since = now_;
+    request.local = true;
+    beat_due_ = true;
+  }
+}
+
+// Places in the batch that running requests hold: one for each choice, from the start to the end.
+uint32_t DecodeState::places_used() const {
+  uint32_t places = 0;
+  for (const auto& [id, request] : requests_) {
+    if (request.phase == Phase::filling) places += request.state.choices;
+    if (request.phase == Phase::running) places += request.open_choices;
+  }
+  return places;
+}
+
+void DecodeState::join_batch() {
+  const auto waiting = in_phase(Phase::waiting);
+  if (waiting.empty()) return;
+  uint32_t places = setup_.limits.sequences_max - places_used();
+  for (const auto& it : waiting) {
+    Request& request = it->second;
+    if (request.state.choices > places) break;  // a wide request is not overtaken for ever
+    places -= request.state.choices;
+    if (request.local && request.state.prompt.size() > 1)
+      fill(it);
+    else
+      run(it);
+  }
+}
+
+// Decode prefills the prompt itself; its choices run when that is done.
+void DecodeState::fill(Map::iterator it) {
+  Request& request = it->second;
+  request.times.waited = now_ - request.phase_since;
+  request.phase = Phase::filling;
+  request.phase_since = now_;
+  Sequence sequence;
+  sequence.request = it->first;
+  sequence.fills_only = true;
+  sequence.tokens = request.state.prompt;
+  sequence.prompt_tokens = static_cast<uint32_t>(request.state.prompt.size());
+  sequence.pages = std::exchange(request.prompt_pages, {});
+  batch_.add(std::move(sequence));
+}
+
+// All choices fork at position n - 1, with the tokens that are known of each.
+void DecodeState::run(Map::iterator it) {
+  Request& request = it->second;
+  if (request.phase == Phase::waiting) request.times.waited += now_ - request.phase_since;
+  request.phase = Phase::running;
+  request.phase_since = now_;
+  request.said = now_;
+  const RequestState& state = request.state;
+  const auto n = static_cast<uint32_t>(state.prompt.size());
+  std::vector<std::vector<PageId>> pages;
+  for (ChoiceIndex choice = 0; choice < state.choices; ++choice)
+    pages.push_back(pages_of_choice(request, choice));
+  check(request.growth_pages.empty(), "pages are left over after all choices have theirs");
+  request.prompt_pages.clear();  // choice 0 has them now
+
+  for (ChoiceIndex choice = 0; choice < state.choices; ++choice) {
+    OutputText text(tokenizer_, state, choice, setup_.model.end_tokens);
+    std::vector<TokenId> tokens = state.prompt;
+    if (!state.known.empty()) {
+      for (const TokenId token : state.known[choice]) {
+        if (text.finished()) break;
+        text.push(token);  // the client has this text
+        tokens.push_back(token);
+        ++counts_.tokens_replayed;
+      }
+    }
+    const bool finished = text.finished();
+    Sequence sequence{it->first,
+                      choice,
+                      false,
+                      std::move(tokens),
+                      n,
+                      n - 1,
+                      std::move(pages[choice]),
+                      state.sampling,
+                      state.report,
+                      text.stop_tokens(),
+                      state.stop.min_tokens,
+                      state.stop.max_tokens,
+                      {}};
+    request.choices.push_back(Choice{std::move(text)});
+    if (finished) {
+      release(sequence.pages);
+      continue;
+    }
+    ++request.open_choices;
+    batch_.add(std::move(sequence));
+  }
+  if (request.open_choices == 0)  // a gateway that knows all does not ask
+    give_up(it, GiveUp::invalid, std::nullopt, "all choices of the request have ended already");
+}
+
+// Choice 0 takes the prompt's pages; the others share the full ones and copy the partial one.
+std::vector<PageId> DecodeState::pages_of_choice(Request& request, ChoiceIndex choice) {
+  const auto entries = static_cast<uint32_t>(request.state.prompt.size()) - 1;
+  const uint32_t whole = pages_for(uint64_t{entries} + request.state.stop.max_tokens);
+  const uint32_t full = entries / kPageTokens;
+  std::vector<PageId> pages = request.prompt_pages;
+  if (choice > 0) {
+    pages.resize(full);
+    for (const PageId page : pages) pool_.add_reference(page);
+  }
+  while (pages.size() < whole) {
+    const PageId page = request.growth_pages.back();
+    request.growth_pages.pop_back();
+    pool_.advance(page, kvcache::PageState::filling);
+    pool_.advance(page, kvcache::PageState::in_use);
+    pages.push_back(page);
+  }
+  if (choice > 0 && entries % kPageTokens != 0)
+    actions_.push_back(CopyPage{request.prompt_pages[full], pages[full]});
+  return pages;
+}
+
+// ---- steps -------------------------------------------------------------------------------------
+
+void DecodeState::compute() {
+  auto sequences = batch_.build();
+  if (sequences.empty()) return;
+  ++counts_.steps;
+  for (const model::SequenceRows& rows : sequences) {
+    counts_.rows += rows.tokens.size() + rows.drafts.size();
+    counts_.drafts_tried += rows.drafts.size();
+  }
+  actions_.push_back(Compute{StepId{++step_.value}, std::move(sequences)});
+}
+
+void DecodeState::on(const StepDone& done) {
+  if (done.step != step_ || !batch_.in_flight()) return;
+  RunningBatch::Outcome outcome = batch_.complete(done.results);
+  release(outcome.freed);
+  for (const RequestId id : outcome.filled) {
+    const auto found = requests_.find(id);
+    Request& request = found->second;
+    request.prompt_pages = batch_.remove(id);
+    request.times.prefilled = now_ - request.phase_since;
+    run(found);
+  }
+  std::map<RequestId, Progress> progress;
+  for (const RunningBatch::Sampled& sampled : outcome.sampled) deliver(sampled, progress);
+  for (auto& [id, message] : progress) {
+    const auto found = requests_.find(id);
+    Request& request = found->second;
+    if (!request.times_told) {
+      request.times_told = true;
+      request.times.first_step = now_ - request.phase_since;
+      message.times = request.times;
+    }
+    request.said = now_;
+    actions_.push_back(TellGateway{request.link, std::move(message)});
+    if (request.open_choices > 0) continue;
+    ++counts_.finished;
+    erase(found);
+  }
+}
+
+void DecodeState::deliver(const RunningBatch::Sampled& sampled,
+                          std::map<RequestId, Progress>& progress) {
+  Request& request = requests_.at(sampled.request);
+  Choice& choice = request.choices[sampled.choice];
+  Progress& message = progress[sampled.request];
+  message.request = sampled.request;
+  message.attempt = request.state.attempt;
+  counts_.drafts_accepted += sampled.tokens.size() - 1;
+  for (const model::SampledToken& token : sampled.tokens) {
+    TokenEvent event = choice.text.push(token.token);
+    event.logprob = token.logprob;
+    event.top = token.top;
+    event.logits = token.logits;
+    message.tokens.push_back(std::move(event));
+    ++counts_.tokens;
+    if (!choice.text.finished()) continue;
+    release(batch_.remove(sampled.request, sampled.choice));
+    --request.open_choices;
+    break;  // what was accepted after the end was never said
+  }
+}
+
+// ---- time --------------------------------------------------------------------------------------
+
+void DecodeState::on(const Drain&) {
+  if (draining_) return;
+  draining_ = true;
+  drain_end_ = now_ + setup_.limits.drain_max;
+  arm(drain_end_);
+  beat_due_ = true;
+}
+
+void DecodeState::arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
+
+Instant DecodeState::next_timer(const Request& request) const {
+  Instant next = std::min(request.deadline, request.said + setup_.limits.alive_interval);
+  if (request.phase == Phase::wants_pages)
+    next = std::min(next, request.submitted + setup_.limits.pages_wait_max);
+  return next;
+}
+
+std::optional<Instant> DecodeState::next_deadline() const {
+  if (!last_beat_) return Instant{};  // at once: the first heartbeat is due
+  Instant next = std::min(next_wake_, handoffs_.next_deadline().value_or(Instant::max()));
+  return std::min(next, *last_beat_ + (beat_due_ ? setup_.limits.beat_interval_min
+                                                 : setup_.limits.beat_interval));
+}
+
+void DecodeState::run_timers() {
+  handoffs_.run_timers(now_);
+  collect_handoffs();
+  if (now_ < next_wake_) return;
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    const auto current = it++;
+    Request& request = current->second;
+    if (now_ >= request.deadline) {
+      give_up(current, GiveUp::deadline, std::nullopt, "the request's time is over");
+    } else if (now_ >= drain_end_) {
+      give_up(current, GiveUp::draining, std::nullopt, "this instance is going");
+    } else if (request.phase == Phase::wants_pages &&
+               now_ >= request.submitted + setup_.limits.pages_wait_max) {
+      give_up(current, GiveUp::full, std::nullopt, "no pages came free in time");
+    } else if (now_ >= request.said + setup_.limits.alive_interval) {
+      request.said = now_;
+      actions_.push_back(TellGateway{
+          request.link, Progress{current->first, request.state.attempt, {}, std::nullopt}});
+    }
+  }
+  next_wake_ = draining_ && now_ < drain_end_ ? drain_end_ : Instant::max();
+  for (const auto& [id, request] : requests_) arm(next_timer(request));
+}
+
+// Pages that requests will ask for count as reserved already, so that nobody else is sent here for
+// them.
+Load DecodeState::load() const {
+  Load load;
+  uint64_t promised = handoffs_.promised_pages();
+  for (const auto& [id, request] : requests_) {
+    const bool runs = request.phase == Phase::running || request.phase == Phase::filling;
+    ++(runs ? load.running : load.waiting);
+    if (request.phase == Phase::wants_pages) promised += request.need.total();
+  }
+  load.running_max = setup_.limits.requests_max;
+  load.queued_tokens = batch_.rows_waiting();
+  load.pages = pool_.counts();
+  const auto moved = static_cast<uint32_t>(std::min<uint64_t>(promised, load.pages.free));
+  load.pages.free -= moved;
+  load.pages.reserved += moved;
+  return load;
+}
+
+void DecodeState::beat() {
+  const DecodeLimits& limits = setup_.limits;
+  if (last_beat_ &&
+      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
+    return;
+  beat_due_ = false;
+  last_beat_ = now_;
+  Beat beat{load(), draining_, {}};
+  for (const auto& [id, request] : requests_) beat.accepted.emplace_back(id, request.state.attempt);
+  actions_.push_back(std::move(beat));
+}
+
+}  // namespace baton::decode

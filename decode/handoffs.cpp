@@ -1,0 +1,263 @@
+#include "decode/handoffs.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace baton::decode {
+
+Handoffs::Handoffs(const DecodeLimits& limits, kvcache::PagePool& pool,
+                   kvcache::HandoffReceiver& receiver, std::string frame_address, Duration lease,
+                   DrawId draw)
+    : limits_(limits),
+      pool_(pool),
+      receiver_(receiver),
+      frame_address_(std::move(frame_address)),
+      lease_(lease),
+      draw_(std::move(draw)) {}
+
+void Handoffs::start(const RequestState& request, const Peer& prefill, Duration time_left,
+                     Instant now) {
+  check(!by_request_.contains(request.id), "a request has two jobs at once");
+  JobId id;
+  do {
+    id = JobId{draw_()};
+  } while (jobs_.contains(id) || receiver_.has_tombstone(id));
+  Job job;
+  job.request = request.id;
+  job.prefill = prefill;
+  job.tokens = static_cast<uint32_t>(request.prompt.size()) - 1;
+  job.need = page_need(job.tokens + 1, request.choices, request.stop.max_tokens);
+  job.heard = now;
+  actions_.push_back(TellPrefill{
+      prefill, PrefillJob{prefill.incarnation, id, request.id, request.attempt, request.prompt,
+                          request.tenant, request.priority, time_left}});
+  jobs_.emplace(id, std::move(job));
+  by_request_.emplace(request.id, id);
+}
+
+void Handoffs::cancel(RequestId request, const std::string& reason, Instant now) {
+  const auto found = by_request_.find(request);
+  if (found == by_request_.end()) return;
+  const JobId id = found->second;
+  Job& job = jobs_.at(id);
+  actions_.push_back(TellPrefill{job.prefill, Abort{id, reason}});
+  release(id, job, now);
+}
+
+// ---- what prefill says -------------------------------------------------------------------------
+
+void Handoffs::on(const PrefillSaid& said, Instant now) {
+  std::visit([&](const auto& m) { message(said.from, m, now); }, said.message);
+}
+
+// A job that is not there, or is another's, is ended at whoever speaks of it.
+Handoffs::Job* Handoffs::known(const Peer& from, JobId id) {
+  const auto found = jobs_.find(id);
+  if (found != jobs_.end() && found->second.prefill.incarnation == from.incarnation)
+    return &found->second;
+  actions_.push_back(TellPrefill{from, Abort{id, "decode has no such job"}});
+  return nullptr;
+}
+
+void Handoffs::message(const Peer& from, const Reserve& asked, Instant now) {
+  Job* job = known(from, asked.job);
+  if (!job) return;
+  job->heard = now;
+  if (job->phase != Phase::queued) {  // asked twice: the answer may have been lost
+    answer(asked.job, *job);
+    return;
+  }
+  if (asked.pages != job->need.prompt) {
+    lose(
+        asked.job, GiveUp::place_again, true, true,
+        fmt::format("prefill asks for {} pages where {} are needed", asked.pages, job->need.prompt),
+        now);
+    return;
+  }
+  reserve(asked.job, *job, now);
+}
+
+void Handoffs::reserve(JobId id, Job& job, Instant now) {
+  if (pool_.counts().free < job.need.total()) {
+    refuse(id, job);
+    return;
+  }
+  const auto session = receiver_.open(id, SessionId{draw_(), draw_()}, job.tokens, now);
+  check(session.has_value(), "a session can't be opened though there is room for it");
+  job.session = *session;
+  const auto growth = pool_.allocate(job.need.growth, kvcache::PageState::reserved);
+  check(growth.has_value(), "pages that were counted as free are not");
+  for (const ReservedPage& page : *growth) job.growth.push_back(page.page);
+  job.phase = Phase::receiving;
+  job.refused_last = false;
+  job.reserved = job.landed = now;
+  answer(id, job);
+}
+
+void Handoffs::answer(JobId id, const Job& job) {
+  actions_.push_back(TellPrefill{
+      job.prefill, Reserved{id, job.session, *receiver_.pages(id), frame_address_, lease_}});
+}
+
+void Handoffs::refuse(JobId id, Job& job) {
+  const uint32_t doublings = std::min(job.refusals, 10u);
+  const Duration delay = std::min(limits_.not_before * (1 << doublings), limits_.not_before_max);
+  ++job.refusals;
+  job.refused_last = true;
+  actions_.push_back(TellPrefill{job.prefill, NotBefore{id, delay}});
+}
+
+void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
+  Job* job = known(from, seal.job);
+  if (!job || job->phase == Phase::queued || job->phase == Phase::digesting) return;
+  if (seal.session != job->session) return;
+  job->heard = now;
+  if (seal.pages.size() != job->need.prompt) {
+    lose(seal.job, GiveUp::place_again, true, true, "prefill sealed another number of pages", now);
+    return;
+  }
+  job->digests = seal.pages;
+  if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
+  job->phase = Phase::sealed;
+  job->resend_at = now + limits_.resend_after;
+  if (receiver_.complete(seal.job)) compare(seal.job, *job, now);
+}
+
+void Handoffs::message(const Peer& from, const JobAlive& alive, Instant now) {
+  Job* job = known(from, alive.job);
+  if (!job) return;
+  job->heard = now;
+  receiver_.renew(alive.job, now);
+}
+
+void Handoffs::message(const Peer& from, const Abort& abort, Instant now) {
+  const auto found = jobs_.find(abort.job);
+  if (found == jobs_.end() || found->second.prefill.incarnation != from.incarnation) return;
+  const bool full = found->second.refused_last;  // it gave up because there is no room here
+  lose(abort.job, full ? GiveUp::full : GiveUp::place_again, !full, false,
+       full ? "no pages are free here" : "prefill gave the job up: " + abort.reason, now);
+}
+
+void Handoffs::on(const PrefillDown& down, Instant now) {
+  std::vector<JobId> lost;
+  for (const auto& [id, job] : jobs_)
+    if (job.prefill.incarnation == down.prefill) lost.push_back(id);
+  for (const JobId id : lost)
+    lose(id, GiveUp::place_again, true, false, "the prefill instance was lost", now);
+}
+
+// ---- frames and digests ------------------------------------------------------------------------
+
+void Handoffs::on(const FrameLanded& landed, Instant now) {
+  const auto id = receiver_.job_of(landed.session);
+  if (!id) return;
+  const auto found = jobs_.find(*id);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  job.heard = job.landed = now;
+  if (job.phase == Phase::sealed && receiver_.complete(*id)) compare(*id, job, now);
+}
+
+void Handoffs::compare(JobId id, Job& job, Instant now) {
+  job.phase = Phase::digesting;
+  job.resend_at = now + limits_.digest_max;
+  std::vector<PageId> pages;
+  for (const ReservedPage& page : *receiver_.pages(id)) pages.push_back(page.page);
+  actions_.push_back(DigestPages{id, std::move(pages), job.tokens});
+}
+
+void Handoffs::on(const Digested& digested, Instant now) {
+  const auto found = jobs_.find(digested.job);
+  if (found == jobs_.end() || found->second.phase != Phase::digesting) return;
+  const JobId id = digested.job;
+  Job& job = found->second;
+  check(digested.pages.size() == job.digests.size(), "another number of digests than pages");
+  bool agree = true;
+  for (uint32_t page = 0; page < digested.pages.size(); ++page) {
+    if (digested.pages[page] == job.digests[page]) continue;
+    receiver_.distrust(id, page);
+    agree = false;
+  }
+  if (!agree) {
+    job.phase = Phase::sealed;
+    ask_again(id, job, now);
+    return;
+  }
+  Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved,
+            job.landed};
+  actions_.push_back(TellPrefill{job.prefill, Commit{id, job.session}});
+  done_.push_back(std::move(done));
+  by_request_.erase(job.request);
+  jobs_.erase(found);
+}
+
+void Handoffs::ask_again(JobId id, Job& job, Instant now) {
+  if (++job.resends > limits_.resends_max) {
+    lose(id, GiveUp::place_again, true, true,
+         fmt::format("frames were still missing after asking {} times", limits_.resends_max), now);
+    return;
+  }
+  job.resend_at = now + limits_.resend_after;
+  actions_.push_back(TellPrefill{
+      job.prefill, Resend{id, job.session, receiver_.missing(id, limits_.resend_frames_max)}});
+}
+
+// ---- the end of a job, and time ----------------------------------------------------------------
+
+void Handoffs::lose(JobId id, GiveUp why, bool blame, bool tell, const std::string& reason,
+                    Instant now) {
+  Job& job = jobs_.at(id);
+  if (tell) actions_.push_back(TellPrefill{job.prefill, Abort{id, reason}});
+  Lost lost{job.request, why, std::nullopt, fmt::format("{}: {}", job.prefill.name, reason)};
+  if (blame) lost.blame = job.prefill.incarnation;
+  lost_.push_back(std::move(lost));
+  release(id, job, now);
+}
+
+void Handoffs::release(JobId id, Job& job, Instant now) {
+  receiver_.abort(id, now);
+  for (const PageId page : job.growth) pool_.release(page);
+  by_request_.erase(job.request);
+  jobs_.erase(id);
+}
+
+void Handoffs::run_timers(Instant now) {
+  for (const JobId id : receiver_.expire(now))
+    if (jobs_.contains(id))
+      lose(id, GiveUp::place_again, true, true, "the lease of its reservation ran out", now);
+  std::vector<JobId> due;
+  for (const auto& [id, job] : jobs_) {
+    const bool waits = job.phase == Phase::sealed || job.phase == Phase::digesting;
+    if (now >= job.heard + limits_.prefill_silence_max || (waits && now >= job.resend_at))
+      due.push_back(id);
+  }
+  for (const JobId id : due) {
+    Job& job = jobs_.at(id);
+    if (now >= job.heard + limits_.prefill_silence_max)
+      lose(id, GiveUp::place_again, true, true, "nothing was heard of the job", now);
+    else if (job.phase == Phase::sealed)
+      ask_again(id, job, now);
+    else
+      lose(id, GiveUp::place_again, false, true, "the digests did not come in time", now);
+  }
+}
+
+std::optional<Instant> Handoffs::next_deadline() const {
+  std::optional<Instant> next = receiver_.next_deadline();
+  for (const auto& [id, job] : jobs_) {
+    Instant at = job.heard + limits_.prefill_silence_max;
+    if (job.phase == Phase::sealed || job.phase == Phase::digesting)
+      at = std::min(at, job.resend_at);
+    if (!next || at < *next) next = at;
+  }
+  return next;
+}
+
+uint64_t Handoffs::promised_pages() const {
+  uint64_t pages = 0;
+  for (const auto& [id, job] : jobs_)
+    if (job.phase == Phase::queued) pages += job.need.total();
+  return pages;
+}
+
+}  // namespace baton::decode

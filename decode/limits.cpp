@@ -1,0 +1,92 @@
+#include "decode/limits.h"
+
+#include <cmath>
+
+namespace baton::decode {
+
+PageNeed page_need(uint32_t prompt_tokens, uint32_t choices, uint32_t max_tokens) {
+  const uint32_t entries = prompt_tokens - 1;
+  const uint32_t full = entries / kPageTokens;
+  // The last token that a choice may produce is never fed, so it needs no entry.
+  const uint32_t whole = pages_for(uint64_t{entries} + max_tokens);
+  PageNeed need;
+  need.prompt = pages_for(entries);
+  need.growth = whole - need.prompt + (choices - 1) * (whole - full);
+  return need;
+}
+
+namespace {
+
+Result<void> validate_sampling(const SamplingParams& sampling, uint32_t vocab_size) {
+  const auto in = [](float value, float low, float high) {
+    return std::isfinite(value) && value >= low && value <= high;
+  };
+  if (!in(sampling.temperature, 0, 100))
+    return fail(ErrorCode::invalid_argument, "temperature {} is not between 0 and 100",
+                sampling.temperature);
+  if (!in(sampling.top_p, 0, 1) || sampling.top_p == 0)
+    return fail(ErrorCode::invalid_argument, "top_p {} is not above 0 and at most 1",
+                sampling.top_p);
+  if (!in(sampling.min_p, 0, 1))
+    return fail(ErrorCode::invalid_argument, "min_p {} is not between 0 and 1", sampling.min_p);
+  if (!std::isfinite(sampling.presence_penalty) || !std::isfinite(sampling.frequency_penalty) ||
+      !std::isfinite(sampling.repetition_penalty) || sampling.repetition_penalty <= 0)
+    return fail(ErrorCode::invalid_argument, "a penalty is out of its range");
+  for (const auto& [token, bias] : sampling.logit_bias)
+    if (token >= vocab_size || !std::isfinite(bias))
+      return fail(ErrorCode::invalid_argument, "logit_bias names token {}, the vocabulary has {}",
+                  token, vocab_size);
+  return {};
+}
+
+Result<void> validate_tokens(const std::vector<TokenId>& tokens, uint32_t vocab_size) {
+  for (const TokenId token : tokens)
+    if (token >= vocab_size)
+      return fail(ErrorCode::invalid_argument, "token {} is not in the vocabulary of {}", token,
+                  vocab_size);
+  return {};
+}
+
+}  // namespace
+
+Result<void> validate(const RequestState& request, const DecodeLimits& limits,
+                      const ModelFacts& model, uint32_t pool_pages) {
+  const uint64_t n = request.prompt.size();
+  const uint64_t most = request.stop.max_tokens;
+  if (n == 0) return fail(ErrorCode::invalid_argument, "the prompt is empty");
+  if (most == 0) return fail(ErrorCode::invalid_argument, "max_tokens is 0");
+  if (n + most > uint64_t{model.context_max} + 1)  // the last token is never fed
+    return fail(
+        ErrorCode::invalid_argument,
+        "{} prompt tokens and max_tokens {} are more than the {} that the model can attend to", n,
+        most, model.context_max);
+  const uint32_t choices_max = std::min(limits.choices_max, limits.sequences_max);
+  if (request.choices == 0 || request.choices > choices_max)
+    return fail(ErrorCode::invalid_argument, "{} choices are not between 1 and {}", request.choices,
+                choices_max);
+  if (request.stop.strings.size() > limits.stop_strings_max)
+    return fail(ErrorCode::invalid_argument, "{} stop strings are more than {}",
+                request.stop.strings.size(), limits.stop_strings_max);
+  if (request.report.top_logprobs > 20)
+    return fail(ErrorCode::invalid_argument, "top_logprobs {} is more than 20",
+                request.report.top_logprobs);
+  if (!request.known.empty() && request.known.size() != request.choices)
+    return fail(ErrorCode::invalid_argument, "known tokens of {} choices, but {} choices",
+                request.known.size(), request.choices);
+  BATON_CHECKED(validate_sampling(request.sampling, model.vocab_size));
+  BATON_CHECKED(validate_tokens(request.prompt, model.vocab_size));
+  for (const auto& known : request.known) {
+    BATON_CHECKED(validate_tokens(known, model.vocab_size));
+    if (known.size() > most)
+      return fail(ErrorCode::invalid_argument, "{} known tokens are more than max_tokens {}",
+                  known.size(), most);
+  }
+  const uint64_t pages =
+      page_need(static_cast<uint32_t>(n), request.choices, request.stop.max_tokens).total();
+  if (pages > pool_pages)
+    return fail(ErrorCode::invalid_argument, "the request needs {} pages, this instance has {}",
+                pages, pool_pages);
+  return {};
+}
+
+}  // namespace baton::decode

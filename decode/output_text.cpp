@@ -1,0 +1,67 @@
+#include "decode/output_text.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/result.h"
+
+namespace baton::decode {
+
+OutputText::OutputText(const text::Tokenizer& tokenizer, const RequestState& request,
+                       ChoiceIndex choice, const std::vector<TokenId>& end_tokens)
+    : detokenizer_(tokenizer, request.report.skip_special_tokens),
+      strings_(request.stop.strings),
+      stop_tokens_(request.stop.tokens),
+      choice_(choice),
+      min_tokens_(request.stop.min_tokens),
+      max_tokens_(request.stop.max_tokens) {
+  std::erase(strings_, std::string());
+  stops_ = text::StopStrings(strings_, request.stop.include_string);
+  if (!request.stop.ignore_eos)
+    stop_tokens_.insert(stop_tokens_.end(), end_tokens.begin(), end_tokens.end());
+  std::sort(stop_tokens_.begin(), stop_tokens_.end());
+  stop_tokens_.erase(std::unique(stop_tokens_.begin(), stop_tokens_.end()), stop_tokens_.end());
+}
+
+TokenEvent OutputText::push(TokenId token) {
+  check(!finished_, "a token follows the end of its choice");
+  TokenEvent event;
+  event.choice = choice_;
+  event.index = tokens_++;
+  event.token = token;
+  if (std::binary_search(stop_tokens_.begin(), stop_tokens_.end(), token)) {
+    finish(event, FinishReason::stop);  // the token itself is no text
+    return event;
+  }
+  std::string text = detokenizer_.push(token);
+  if (tokens_ <= min_tokens_) {
+    event.text = std::move(text);  // too early for a stop string
+  } else {
+    text::StopStrings::Output out = stops_.feed(text);
+    event.text = std::move(out.emit);
+    if (out.stopped) {
+      event.stop_string = strings_[*out.which];
+      event.finish = FinishReason::stop;
+      finished_ = true;
+      return event;
+    }
+  }
+  if (tokens_ >= max_tokens_) finish(event, FinishReason::length);
+  return event;
+}
+
+// All that was held back belongs to the answer after all, unless it completes a stop string.
+void OutputText::finish(TokenEvent& event, FinishReason reason) {
+  finished_ = true;
+  event.finish = reason;
+  text::StopStrings::Output out = stops_.feed(detokenizer_.flush());
+  event.text += out.emit;
+  if (out.stopped) {
+    event.finish = FinishReason::stop;
+    event.stop_string = strings_[*out.which];
+  } else {
+    event.text += stops_.flush();
+  }
+}
+
+}  // namespace baton::decode

@@ -1,0 +1,173 @@
+#include "decode/running_batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/result.h"
+
+namespace baton::decode {
+
+RunningBatch::RunningBatch(uint32_t sequences_max, uint32_t rows_max, uint32_t fill_rows_min,
+                           uint32_t fill_rows_max, uint32_t draft_tokens)
+    : sequences_max_(sequences_max),
+      rows_max_(rows_max),
+      fill_rows_min_(fill_rows_min),
+      fill_rows_max_(fill_rows_max),
+      draft_tokens_(draft_tokens) {
+  check(fill_rows_min_ >= 1 && fill_rows_max_ >= fill_rows_min_ &&
+            sequences_max_ + fill_rows_min_ <= rows_max_,
+        "a step must have room for every sequence's row and for some rows that fill");
+}
+
+void RunningBatch::add(Sequence sequence) {
+  check(sequences_.size() < sequences_max_, "the batch is full");
+  check(!sequence.tokens.empty() && sequence.cached < sequence.tokens.size(),
+        "a sequence joins that has nothing to compute");
+  sequence.tokens.reserve(size_t{sequence.prompt_tokens} + sequence.max_tokens);
+  sequences_.push_back(std::make_unique<Sequence>(std::move(sequence)));
+}
+
+std::vector<PageId> RunningBatch::remove(RequestId request, std::optional<ChoiceIndex> choice) {
+  std::vector<PageId> free;
+  for (auto it = sequences_.begin(); it != sequences_.end();) {
+    Sequence& sequence = **it;
+    if (sequence.request != request || (choice && sequence.choice != *choice)) {
+      ++it;
+      continue;
+    }
+    const bool read = std::any_of(flight_.begin(), flight_.end(),
+                                  [&](const Rows& rows) { return rows.sequence == &sequence; });
+    if (read)
+      removed_.push_back(std::move(*it));
+    else
+      free.insert(free.end(), sequence.pages.begin(), sequence.pages.end());
+    it = sequences_.erase(it);
+  }
+  return free;
+}
+
+// Drafts that may be verified after the last known token: not beyond what may still be produced,
+// and not across the index from which stop tokens are allowed.
+uint32_t RunningBatch::drafts_allowed(const Sequence& sequence) const {
+  const auto produced = static_cast<uint32_t>(sequence.tokens.size()) - sequence.prompt_tokens;
+  uint32_t most = std::min<uint32_t>(draft_tokens_, sequence.max_tokens - produced - 1);
+  if (produced < sequence.min_tokens) most = std::min(most, sequence.min_tokens - produced - 1);
+  return std::min(most, static_cast<uint32_t>(sequence.drafts.size()));
+}
+
+RunningBatch::Rows RunningBatch::plan(Sequence& sequence, uint32_t rows) const {
+  const uint32_t end = sequence.fills_only ? sequence.prompt_tokens - 1
+                                           : static_cast<uint32_t>(sequence.tokens.size());
+  const uint32_t pending = end - sequence.cached;
+  Rows planned{&sequence, std::min(pending, rows), 0, false};
+  if (sequence.fills_only || pending > rows) return planned;
+  planned.samples = true;
+  planned.drafts = std::min(drafts_allowed(sequence), rows - planned.known);
+  return planned;
+}
+
+std::vector<model::SequenceRows> RunningBatch::build() {
+  std::vector<model::SequenceRows> step;
+  if (in_flight() || sequences_.empty()) return step;
+
+  // One row for each that samples is certain; what fills gets its share before any draft does.
+  const auto fills = [](const Sequence& sequence) {
+    return sequence.fills_only || sequence.tokens.size() - sequence.cached > 1;
+  };
+  uint32_t sampling = 0;
+  uint64_t filling = 0;
+  for (const auto& sequence : sequences_) {
+    if (!fills(*sequence))
+      ++sampling;
+    else
+      filling += sequence->tokens.size() - sequence->cached;
+  }
+  uint32_t fill_room = rows_max_ - sampling;
+  if (sampling > 0) fill_room = std::min(fill_room, fill_rows_max_);
+  const auto fill_kept = static_cast<uint32_t>(std::min<uint64_t>(filling, fill_rows_min_));
+  uint32_t draft_room = rows_max_ - sampling - fill_kept;
+
+  for (const auto& sequence : sequences_) {
+    if (fills(*sequence)) continue;
+    const Rows rows = plan(*sequence, 1 + draft_room);
+    draft_room -= rows.drafts;
+    flight_.push_back(rows);
+  }
+  fill_room = std::min(fill_room, draft_room + fill_kept);
+  for (const auto& sequence : sequences_) {
+    if (!fills(*sequence) || fill_room == 0) continue;
+    const Rows rows = plan(*sequence, fill_room);
+    fill_room -= rows.known + rows.drafts;
+    flight_.push_back(rows);
+  }
+  for (const Rows& rows : flight_) step.push_back(rows_of(rows));
+  return step;
+}
+
+model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
+  const Sequence& sequence = *rows.sequence;
+  const std::span<const TokenId> tokens(sequence.tokens);
+  model::SequenceRows out;
+  out.pages = sequence.pages;
+  out.prompt_tokens = sequence.prompt_tokens;
+  out.first = sequence.cached;
+  out.tokens = tokens.subspan(sequence.cached, rows.known);
+  out.choice = sequence.choice;
+  out.draft = draft_tokens_ > 0 && rows.samples;
+  if (!rows.samples) {
+    out.next = tokens[sequence.cached + rows.known];
+    return out;
+  }
+  out.sampling = &sequence.sampling;
+  out.report = &sequence.report;
+  out.drafts = std::span<const TokenId>(sequence.drafts).first(rows.drafts);
+  out.prompt = tokens.first(sequence.prompt_tokens);
+  out.output = tokens.subspan(sequence.prompt_tokens);
+  if (out.output.size() < sequence.min_tokens) out.masked = sequence.stop_tokens;
+  return out;
+}
+
+RunningBatch::Outcome RunningBatch::complete(std::vector<model::SequenceResult> results) {
+  check(results.size() == flight_.size(), "a step has another number of results than sequences");
+  Outcome outcome;
+  for (size_t i = 0; i < flight_.size(); ++i) {
+    const Rows& rows = flight_[i];
+    Sequence& sequence = *rows.sequence;
+    const bool gone = std::any_of(removed_.begin(), removed_.end(),
+                                  [&](const auto& removed) { return removed.get() == &sequence; });
+    if (gone) continue;
+    model::SequenceResult& result = results[i];
+    if (!rows.samples) {
+      sequence.cached += rows.known;
+      if (sequence.fills_only && sequence.cached + 1 == sequence.prompt_tokens)
+        outcome.filled.push_back(sequence.request);
+      continue;
+    }
+    check(!result.tokens.empty() && result.tokens.size() <= 1 + size_t{rows.drafts},
+          "a sequence samples one token, and one more for each draft at most");
+    for (const model::SampledToken& sampled : result.tokens)
+      sequence.tokens.push_back(sampled.token);
+    sequence.cached = static_cast<uint32_t>(sequence.tokens.size()) - 1;
+    sequence.drafts = std::move(result.drafts);
+    outcome.sampled.push_back({sequence.request, sequence.choice, std::move(result.tokens)});
+  }
+  flight_.clear();
+  outcome.freed = held_pages();
+  removed_.clear();
+  return outcome;
+}
+
+uint64_t RunningBatch::rows_waiting() const {
+  uint64_t rows = 0;
+  for (const auto& sequence : sequences_) rows += sequence->tokens.size() - sequence->cached - 1;
+  return rows;
+}
+
+std::vector<PageId> RunningBatch::held_pages() const {
+  std::vector<PageId> pages;
+  for (const auto& sequence : removed_)
+    pages.insert(pages.end(), sequence->pages.begin(), sequence->pages.end());
+  return pages;
+}
+
+}  // namespace baton::decode
