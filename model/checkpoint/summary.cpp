@@ -62,8 +62,10 @@ Summary summarize_with(const ModelConfig& config, const StoredOf& stored_of) {
     if (stored->scale_bytes > 0) summary.bytes_by_dtype["F32"] += stored->scale_bytes;
     return true;
   });
-  // All experts of a layer have one size, so the active share is exact.
-  summary.active_parameters = summary.main.parameters - routed +
+  // All experts have one size, so the active share is exact. An embedding is looked up, which
+  // touches one row, unless it is the head too.
+  const size_t lookup = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
+  summary.active_parameters = summary.main.parameters - lookup - routed +
                               routed / config.num_routed_experts * config.experts_per_token;
   const size_t entry = config.kv_entry_width();
   summary.kv_exact_bytes_per_token = 4 * entry * config.num_cache_layers();
