@@ -63,4 +63,14 @@ Digest page_digest(const PoolMemory& memory, PageId page, uint32_t tokens) {
   return stream.finish();
 }
 
+std::vector<Digest> page_digests(const PoolMemory& memory, std::span<const PageId> pages,
+                                 uint32_t tokens) {
+  std::vector<Digest> out;
+  out.reserve(pages.size());
+  for (uint32_t i = 0; i < pages.size(); ++i) {
+    out.push_back(page_digest(memory, pages[i], tokens_in_page(tokens, i)));
+  }
+  return out;
+}
+
 }  // namespace baton::kvcache

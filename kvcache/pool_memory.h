@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/hash/digest.h"
 #include "base/result.h"
@@ -73,5 +74,8 @@ inline constexpr uint32_t tokens_in_page(uint32_t tokens, uint32_t page) {
 // The digest of the first `tokens` tokens of a page: over layer 0, 1, ..., each token by token. It
 // does not depend on where the blocks lie, so that both ends of a hand-off can compute it.
 Digest page_digest(const PoolMemory& memory, PageId page, uint32_t tokens);
+// The same for each page of a sequence of `tokens` entries.
+std::vector<Digest> page_digests(const PoolMemory& memory, std::span<const PageId> pages,
+                                 uint32_t tokens);
 
 }  // namespace baton::kvcache

@@ -37,6 +37,12 @@ class Metrics {
   std::unique_ptr<prometheus::Registry> registry_;
 };
 
+// One value that somebody else counts, as of now.
+void add_counter(MetricsSnapshot& into, const std::string& name, const std::string& help,
+                 double value, const Labels& labels = {});
+void add_gauge(MetricsSnapshot& into, const std::string& name, const std::string& help,
+               double value, const Labels& labels = {});
+
 // Adds `from` to `into`: families of one name are joined, each metric of `from` gets `labels`.
 void merge(MetricsSnapshot& into, const MetricsSnapshot& from, const Labels& labels);
 

@@ -1,0 +1,54 @@
+// baton-decode: one decode instance, an MPI job.
+#include <boost/asio/io_context.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/io/daemon.h"
+#include "decode/decode_worker.h"
+#include "parallel/world.h"
+#include "proto/grpc_link.h"
+
+namespace {
+
+baton::Result<void> run(const baton::decode::DecodeOptions& options) {
+  using namespace baton;
+  const Log log("baton-decode", options.instance.name);
+  BATON_TRY(instance, model::Instance::open(options.instance));
+  BATON_TRY(tokenizer, text::Tokenizer::load(options.instance.model));
+  boost::asio::io_context io;
+  const SystemClock clock;
+  const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
+  BATON_TRY(worker, decode::DecodeWorker::create(io.get_executor(), clock, log, *instance,
+                                                 tokenizer, options, *connector));
+  BATON_TRY(listener,
+            rpc::grpc_listen(io.get_executor(), options.instance.host, options.instance.port,
+                             worker->acceptors(), rpc::GrpcOptions{}));
+  worker->start(listener->address());
+  BATON_CHECKED(write_ports(options.instance.ports_file,
+                            {{"grpc", listener->address()}, {"frames", worker->frame_address()}}));
+  log.info("listening", {{"grpc", listener->address()},
+                         {"frames", worker->frame_address()},
+                         {"pages", instance->pool.pages()}});
+  run_until_drained(io, [&](std::function<void()> stop) { worker->drain(std::move(stop)); });
+  log.info("stopped", {});
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto world = baton::parallel::World::join(&argc, &argv);
+  if (!world) return baton::report_failure("baton-decode", world.error());
+  baton::decode::DecodeOptions options;
+  options.instance.name = "decode-0";
+  CLI::App app("Takes latent caches over and speaks the answers. Started by mpirun.");
+  baton::model::add_instance_options(app, options.instance);
+  app.add_option("--frame-port", options.frame_port, "port for latent blocks; 0: any free one")
+      ->capture_default_str();
+  app.add_option("--draft-tokens", options.draft_tokens,
+                 "MTP drafts verified a step; 0: no speculation")
+      ->check(CLI::Range(0, 1))
+      ->capture_default_str();
+  if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  const auto done = run(options);
+  return done ? 0 : baton::report_failure("baton-decode", done.error());
+}

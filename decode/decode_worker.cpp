@@ -1,0 +1,216 @@
+#include "decode/decode_worker.h"
+
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/hash/counter_rng.h"
+
+namespace baton::decode {
+
+namespace {
+
+constexpr uint64_t kMetricsEvery = 2;  // heartbeats
+
+DecodeSetup setup_of(const model::Instance& instance, const DecodeOptions& options,
+                     Incarnation self) {
+  const checkpoint::ModelConfig& config = instance.checkpoint->config();
+  DecodeSetup setup;
+  setup.limits.sequences_max = options.instance.max_num_seqs;
+  setup.limits.rows_max = options.instance.max_batched_tokens;
+  setup.limits.draft_tokens = instance.runner->has_mtp() ? options.draft_tokens : 0;
+  setup.model.vocab_size = static_cast<uint32_t>(config.vocab_size);
+  setup.model.context_max = instance.context_max;
+  setup.model.end_tokens.assign(config.eos_token_ids.begin(), config.eos_token_ids.end());
+  setup.pages = instance.pool.pages();
+  setup.format = instance.pool.format();
+  setup.self = self;
+  return setup;
+}
+
+}  // namespace
+
+DecodeWorker::DecodeWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
+                           model::Instance& instance, const text::Tokenizer& tokenizer,
+                           const DecodeOptions& options, rpc::Connector& connector)
+    : executor_(executor),
+      log_(std::move(log)),
+      instance_(instance),
+      options_(options),
+      connector_(connector),
+      self_(entropy()),
+      state_(setup_of(instance, options, self_), tokenizer, entropy),
+      driver_(executor, clock, state_, Tick{}, [this](Action& action) { perform(action); }),
+      compute_(executor, *instance.runner, instance.pool,
+               {.on_layer = {},
+                .on_done = [this](StepId step, std::vector<model::SequenceResult> results) {
+                  driver_.feed(StepDone{step, std::move(results)});
+                }}) {}
+
+Result<std::unique_ptr<DecodeWorker>> DecodeWorker::create(
+    boost::asio::any_io_executor executor, const Clock& clock, Log log, model::Instance& instance,
+    const text::Tokenizer& tokenizer, const DecodeOptions& options, rpc::Connector& connector) {
+  std::unique_ptr<DecodeWorker> worker(
+      new DecodeWorker(executor, clock, std::move(log), instance, tokenizer, options, connector));
+  kvcache::FrameServerOptions frames;
+  frames.host = options.instance.host;
+  frames.port = options.frame_port;
+  frames.shared_memory = options.instance.shared_memory();
+  BATON_TRY(server, kvcache::FrameServer::listen(
+                        executor, frames, worker->state_.receiver(), instance.pool, clock,
+                        [self = worker.get()](const kvcache::Landing& l) { self->landed(l); }));
+  worker->frame_server_ = std::move(server);
+  worker->state_.set_frame_address(worker->frame_server_->address());
+  return worker;
+}
+
+rpc::Acceptors DecodeWorker::acceptors() {
+  rpc::Acceptors acceptors;
+  acceptors.decode = [this](std::unique_ptr<rpc::Link<FromDecode>> link) {
+    return accept(std::move(link));
+  };
+  return acceptors;
+}
+
+rpc::LinkEvents<ToDecode> DecodeWorker::accept(std::unique_ptr<rpc::Link<FromDecode>> link) {
+  const LinkId id(++last_link_.value);
+  gateways_[id] = std::move(link);
+  rpc::LinkEvents<ToDecode> events;
+  events.on_message = [this, id](ToDecode message) {
+    driver_.feed(GatewaySaid{id, std::move(message)});
+  };
+  events.on_down = [this, id](const Error&) {
+    auto gone = gateways_.extract(id);
+    driver_.feed(GatewayDown{id});
+    // A link must not be destroyed from inside its own event.
+    boost::asio::post(executor_, [link = std::move(gone)] {});
+  };
+  return events;
+}
+
+rpc::Link<ToPrefill>& DecodeWorker::link_to(const Peer& prefill) {
+  auto& link = prefills_[prefill.incarnation];
+  if (link) return *link;
+  const Incarnation id = prefill.incarnation;
+  rpc::LinkEvents<FromPrefill> events;
+  events.on_message = [this, prefill](FromPrefill message) {
+    driver_.feed(PrefillSaid{prefill, std::move(message)});
+  };
+  events.on_down = [this, id, name = prefill.name](const Error& error) {
+    log_.warning("prefill.lost", {{"peer", name}, {"why", error.message}});
+    auto gone = prefills_.extract(id);
+    driver_.feed(PrefillDown{id});
+    boost::asio::post(executor_, [link = std::move(gone)] {});
+  };
+  link = connector_.to_prefill(prefill.address, std::move(events));
+  return *link;
+}
+
+void DecodeWorker::start(const std::string& address) {
+  scheduler::Identity identity{
+      {options_.instance.name, self_, address}, Role::decode, instance_.manifest};
+  member_.emplace(executor_, connector_, options_.instance.scheduler, std::move(identity), log_,
+                  [this] {
+                    log_.error("fenced", {{"why", "a newer instance has this name"}});
+                    drain(drained_);
+                  });
+  driver_.feed(Tick{});
+}
+
+void DecodeWorker::drain(std::function<void()> drained) {
+  drained_ = std::move(drained);
+  driver_.feed(Drain{});
+}
+
+void DecodeWorker::landed(const kvcache::Landing& landing) {
+  if (landing.verdict == kvcache::FrameVerdict::admitted) {
+    driver_.feed(FrameLanded{landing.session});
+    return;
+  }
+  log_.warning("frame.refused", {{"verdict", kvcache::to_string(landing.verdict)},
+                                 {"layer", landing.frame.layer},
+                                 {"page", landing.frame.page}});
+}
+
+void DecodeWorker::perform(Action& action) {
+  std::visit([this](auto& a) { act(a); }, action);
+}
+
+void DecodeWorker::act(TellGateway& tell) {
+  const auto link = gateways_.find(tell.link);
+  if (link != gateways_.end()) link->second->send(std::move(tell.message));
+}
+
+void DecodeWorker::act(TellPrefill& tell) { link_to(tell.prefill).send(std::move(tell.message)); }
+
+void DecodeWorker::act(DigestPages& digest) {
+  // The pages stay as they are until Digested, so another thread may read them.
+  auto work = [this, order = std::move(digest), alive = std::weak_ptr<int>(alive_)] {
+    Digested digested{order.job, kvcache::page_digests(instance_.pool, order.pages, order.tokens)};
+    boost::asio::post(executor_, [this, alive, digested = std::move(digested)]() mutable {
+      if (!alive.expired()) driver_.feed(std::move(digested));
+    });
+  };
+  boost::asio::post(digests_, std::move(work));
+}
+
+void DecodeWorker::act(CopyPage& copy) {
+  for (uint32_t layer = 0; layer < instance_.pool.format().layers; ++layer) {
+    const auto from = std::as_const(instance_.pool).block(copy.from, layer);
+    std::memcpy(instance_.pool.block(copy.to, layer).data(), from.data(), from.size());
+  }
+}
+
+void DecodeWorker::act(Compute& compute) {
+  compute_.run(compute.step, std::move(compute.sequences));
+}
+
+void DecodeWorker::act(Beat& beat) {
+  if (!member_) return;
+  Heartbeat heartbeat;
+  heartbeat.load = beat.load;
+  heartbeat.draining = beat.draining;
+  heartbeat.accepted = std::move(beat.accepted);
+  if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
+  member_->beat(std::move(heartbeat));
+}
+
+void DecodeWorker::act(Drained&) {
+  log_.info("drained", {});
+  if (drained_) drained_();
+}
+
+MetricsSnapshot DecodeWorker::metrics() {
+  MetricsSnapshot all;
+  const DecodeCounts& c = state_.counts();
+  const auto count = [&all](const char* name, const char* help, uint64_t value) {
+    add_counter(all, name, help, static_cast<double>(value));
+  };
+  count("baton_decode_requests_total", "Requests accepted.", c.accepted);
+  count("baton_decode_finished_total", "Requests answered to the end.", c.finished);
+  count("baton_decode_cancelled_total", "Requests cancelled.", c.cancelled);
+  count("baton_decode_given_up_total", "Requests given back to their gateway.", c.given_up);
+  count("baton_decode_refused_total", "Requests never accepted.", c.refused);
+  count("baton_decode_steps_total", "Steps computed.", c.steps);
+  count("baton_decode_rows_total", "Rows computed in these steps.", c.rows);
+  count("baton_decode_tokens_total", "Tokens generated.", c.tokens);
+  count("baton_decode_tokens_replayed_total", "Known tokens computed again.", c.tokens_replayed);
+  count("baton_mtp_drafted_tokens_total", "Drafts verified.", c.drafts_tried);
+  count("baton_mtp_accepted_tokens_total", "Drafts accepted.", c.drafts_accepted);
+  const auto& verdicts = state_.receiver().frame_counts();
+  for (size_t v = 0; v < verdicts.size(); ++v) {
+    add_counter(all, "baton_frames_received_total", "Frames by what became of them.",
+                static_cast<double>(verdicts[v]),
+                {{"verdict", kvcache::to_string(static_cast<kvcache::FrameVerdict>(v))}});
+  }
+  const kvcache::FrameServerCounts& f = frame_server_->counts();
+  count("baton_frame_connections_total", "Frame connections accepted.", f.connections);
+  count("baton_frame_connections_shared_total", "Of these, over shared memory.", f.shared);
+  count("baton_frame_violations_total", "Frame connections that broke the protocol.", f.violations);
+  count("baton_frame_timeouts_total", "Frame connections that stood still.", f.timeouts);
+  count("baton_frame_bytes_received_total", "Bytes copied and verified.", f.bytes);
+  model::add_expert_metrics(all, *instance_.runner);
+  return all;
+}
+
+}  // namespace baton::decode

@@ -1,0 +1,86 @@
+// DecodeWorker: the shell of DecodeState: links, landing frames, compute thread, heartbeats.
+//
+// Compute runs on a thread of its own and digests on another; everything else on one executor,
+// which must stop running before the worker is destroyed. Thread safety: one executor.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/io/driver.h"
+#include "base/observe/log.h"
+#include "decode/decode_state.h"
+#include "kvcache/transport/frame_server.h"
+#include "model/instance.h"
+#include "model/step_thread.h"
+#include "model/text/tokenizer.h"
+#include "proto/link.h"
+#include "scheduler/member.h"
+
+namespace baton::decode {
+
+struct DecodeOptions {
+  model::InstanceOptions instance;
+  uint16_t frame_port = 0;
+  uint32_t draft_tokens = 1;
+};
+
+class DecodeWorker {
+ public:
+  // What it is given outlives it. Binds the frame port.
+  static Result<std::unique_ptr<DecodeWorker>> create(
+      boost::asio::any_io_executor executor, const Clock& clock, Log log, model::Instance& instance,
+      const text::Tokenizer& tokenizer, const DecodeOptions& options, rpc::Connector& connector);
+
+  // For a listener, which must be destroyed before the worker.
+  rpc::Acceptors acceptors();
+  // Joins the cluster under the address that the listener has bound.
+  void start(const std::string& address);
+  void drain(std::function<void()> drained);
+  const std::string& frame_address() const { return frame_server_->address(); }
+
+ private:
+  DecodeWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
+               model::Instance& instance, const text::Tokenizer& tokenizer,
+               const DecodeOptions& options, rpc::Connector& connector);
+
+  rpc::LinkEvents<ToDecode> accept(std::unique_ptr<rpc::Link<FromDecode>> link);
+  rpc::Link<ToPrefill>& link_to(const Peer& prefill);
+  void landed(const kvcache::Landing& landing);
+  void perform(Action& action);
+  void act(TellGateway& tell);
+  void act(TellPrefill& tell);
+  void act(DigestPages& digest);
+  void act(CopyPage& copy);
+  void act(Compute& compute);
+  void act(Beat& beat);
+  void act(Drained&);
+  MetricsSnapshot metrics();
+
+  boost::asio::any_io_executor executor_;
+  Log log_;
+  model::Instance& instance_;
+  const DecodeOptions options_;
+  rpc::Connector& connector_;
+  const Incarnation self_;
+  DecodeState state_;
+  Driver<DecodeState, Event, Action> driver_;
+  std::unique_ptr<kvcache::FrameServer> frame_server_;
+  std::map<LinkId, std::unique_ptr<rpc::Link<FromDecode>>> gateways_;
+  std::map<Incarnation, std::unique_ptr<rpc::Link<ToPrefill>>> prefills_;
+  LinkId last_link_{0};
+  std::optional<scheduler::Member> member_;
+  uint64_t beats_ = 0;
+  std::function<void()> drained_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what is posted back holds a weak one
+  boost::asio::thread_pool digests_{1};
+  model::StepThread compute_;  // last: nothing may go while a step is in flight
+};
+
+}  // namespace baton::decode

@@ -1,0 +1,67 @@
+#include "kvcache/sender.h"
+
+#include <algorithm>
+
+namespace baton::kvcache {
+
+Result<HandoffSender> HandoffSender::start(const Reserved& reserved, std::vector<PageId> pages,
+                                           uint32_t tokens, PageFormat format) {
+  check(format.valid(), "a hand-off needs a valid page format");
+  check(pages.size() == pages_for(tokens), "a job's pages don't fit its tokens");
+  if (reserved.pages.size() != pages.size()) {
+    return fail(ErrorCode::invalid_argument,
+                "the receiver reserved {} pages for a job of {} tokens, which needs {}",
+                reserved.pages.size(), tokens, pages.size());
+  }
+  return HandoffSender(reserved, std::move(pages), tokens, format);
+}
+
+HandoffSender::HandoffSender(const Reserved& reserved, std::vector<PageId> pages, uint32_t tokens,
+                             PageFormat format)
+    : reserved_(reserved),
+      pages_(std::move(pages)),
+      tokens_(tokens),
+      format_(format),
+      final_pages_(format.layers) {}
+
+std::vector<OutgoingFrame> HandoffSender::layer_finished(uint32_t layer, uint32_t tokens_done) {
+  check(layer < format_.layers, "a layer that the cache doesn't have is finished");
+  check(tokens_done <= tokens_, "more tokens are computed than the job has");
+  const auto final_pages =
+      tokens_done == tokens_ ? static_cast<uint32_t>(pages_.size()) : tokens_done / kPageTokens;
+  std::vector<OutgoingFrame> out;
+  for (uint32_t& page = final_pages_[layer]; page < final_pages; ++page, ++named_) {
+    out.push_back(frame({layer, page}));
+  }
+  return out;
+}
+
+std::vector<OutgoingFrame> HandoffSender::resend(std::span<const FrameName> names) const {
+  std::vector<FrameName> once;
+  for (const FrameName& name : names) {
+    if (name.layer < format_.layers && name.page < final_pages_[name.layer]) once.push_back(name);
+  }
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  std::vector<OutgoingFrame> out;
+  out.reserve(once.size());
+  for (const FrameName& name : once) out.push_back(frame(name));
+  return out;
+}
+
+std::vector<Digest> HandoffSender::digests(const PoolMemory& memory) const {
+  check(all_posted(), "a job is sealed before it is computed");
+  return page_digests(memory, pages_, tokens_);
+}
+
+OutgoingFrame HandoffSender::frame(FrameName name) const {
+  FrameHeader header;
+  header.session = reserved_.session;
+  header.epoch = reserved_.pages[name.page].epoch;
+  header.layer = name.layer;
+  header.page = name.page;
+  header.length = tokens_in_page(tokens_, name.page) * format_.entry_bytes;
+  return {header, pages_[name.page]};
+}
+
+}  // namespace baton::kvcache

@@ -1,0 +1,56 @@
+// Instance: what a prefill and a decode daemon have in common: options, weights, runner, cache.
+//
+// open() checks everything that can be checked before anything is served: the layout, the
+// checkpoint, and that the cache holds at least one request of the longest length.
+// Thread safety: immutable after open, but for the runner and the pool's bytes (see there).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/system/options.h"
+#include "kvcache/pool_memory.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/runner.h"
+#include "parallel/layout.h"
+#include "proto/cluster.h"
+
+namespace baton::model {
+
+struct InstanceOptions {
+  std::string model;
+  std::string mode = "exact";
+  std::string layout = "tp=1,dp=1";
+  std::string name;
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;
+  std::string scheduler = "127.0.0.1:8100";
+  std::string ports_file;
+  std::string transport = "auto";  // auto: shared memory on one host, else TCP; tcp
+  size_t kv_memory = size_t{1} << 30;
+  uint32_t max_model_len = 0;  // 0: what the model was made for
+  uint32_t max_batched_tokens = 512;
+  uint32_t max_num_seqs = 64;
+
+  bool shared_memory() const { return transport == "auto"; }
+};
+
+// Adds the flags of both kinds of worker.
+void add_instance_options(CLI::App& app, InstanceOptions& options);
+
+struct Instance {
+  std::unique_ptr<const checkpoint::Checkpoint> checkpoint;
+  std::unique_ptr<Runner> runner;
+  kvcache::PoolMemory pool;
+  Manifest manifest;
+  uint32_t context_max = 0;
+
+  // Pages for a context of `context_max` tokens are the least that `kv_memory` must hold.
+  static Result<std::unique_ptr<Instance>> open(const InstanceOptions& options);
+};
+
+// Counters of the tokens that each expert has been given, for heartbeats.
+void add_expert_metrics(MetricsSnapshot& into, const Runner& runner);
+
+}  // namespace baton::model

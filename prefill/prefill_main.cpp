@@ -1,0 +1,42 @@
+// baton-prefill: one prefill instance, an MPI job.
+#include <boost/asio/io_context.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/io/daemon.h"
+#include "parallel/world.h"
+#include "prefill/prefill_worker.h"
+#include "proto/grpc_link.h"
+
+namespace {
+
+baton::Result<void> run(const baton::model::InstanceOptions& options) {
+  using namespace baton;
+  const Log log("baton-prefill", options.name);
+  BATON_TRY(instance, model::Instance::open(options));
+  boost::asio::io_context io;
+  const SystemClock clock;
+  const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
+  prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, options, *connector);
+  BATON_TRY(listener, rpc::grpc_listen(io.get_executor(), options.host, options.port,
+                                       worker.acceptors(), rpc::GrpcOptions{}));
+  worker.start(listener->address());
+  BATON_CHECKED(write_ports(options.ports_file, {{"grpc", listener->address()}}));
+  log.info("listening", {{"grpc", listener->address()}, {"pages", instance->pool.pages()}});
+  run_until_drained(io, [&](std::function<void()> stop) { worker.drain(std::move(stop)); });
+  log.info("stopped", {});
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto world = baton::parallel::World::join(&argc, &argv);
+  if (!world) return baton::report_failure("baton-prefill", world.error());
+  baton::model::InstanceOptions options;
+  options.name = "prefill-0";
+  CLI::App app("Computes the latent cache of prompts and hands it to decode. Started by mpirun.");
+  baton::model::add_instance_options(app, options);
+  if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  const auto done = run(options);
+  return done ? 0 : baton::report_failure("baton-prefill", done.error());
+}

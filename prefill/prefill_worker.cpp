@@ -1,0 +1,172 @@
+#include "prefill/prefill_worker.h"
+
+#include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/hash/counter_rng.h"
+
+namespace baton::prefill {
+
+namespace {
+
+constexpr uint64_t kMetricsEvery = 2;  // heartbeats
+
+PrefillSetup setup_of(const model::Instance& instance, const model::InstanceOptions& options,
+                      Incarnation self) {
+  PrefillSetup setup;
+  setup.limits.chunk_tokens = options.max_batched_tokens;
+  setup.limits.sequences_max = options.max_num_seqs;
+  setup.self = self;
+  setup.pages = instance.pool.pages();
+  setup.format = instance.pool.format();
+  setup.vocab_size = static_cast<uint32_t>(instance.checkpoint->config().vocab_size);
+  setup.context_max = instance.context_max;
+  return setup;
+}
+
+kvcache::FrameSenderOptions frame_options(const model::InstanceOptions& options) {
+  kvcache::FrameSenderOptions frames;
+  frames.shared_memory = options.shared_memory();
+  return frames;
+}
+
+}  // namespace
+
+PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
+                             model::Instance& instance, const model::InstanceOptions& options,
+                             rpc::Connector& connector)
+    : executor_(executor),
+      log_(std::move(log)),
+      instance_(instance),
+      options_(options),
+      connector_(connector),
+      self_(entropy()),
+      state_(setup_of(instance, options, self_)),
+      driver_(executor, clock, state_, Tick{}, [this](Action& action) { perform(action); }),
+      frames_(kvcache::make_socket_sender(
+          executor, frame_options(options), instance.pool, clock,
+          {.on_written = [this](SessionId session) { driver_.feed(FramesWritten{session}); },
+           .on_down =
+               [this](const std::string& address, const auto& sessions, const Error& why) {
+                 log_.warning("frames.down", {{"address", address}, {"why", why.message}});
+                 for (const SessionId session : sessions) driver_.feed(FramesDropped{session});
+               }})),
+      compute_(executor, *instance.runner, instance.pool,
+               {.on_layer =
+                    [this](StepId step, uint32_t layer) {
+                      driver_.feed(LayerDone{step, layer});
+                    },
+                .on_done = [this](StepId step, const auto&) { driver_.feed(StepDone{step}); }}) {}
+
+rpc::Acceptors PrefillWorker::acceptors() {
+  rpc::Acceptors acceptors;
+  acceptors.prefill = [this](std::unique_ptr<rpc::Link<FromPrefill>> link) {
+    return accept(std::move(link));
+  };
+  return acceptors;
+}
+
+rpc::LinkEvents<ToPrefill> PrefillWorker::accept(std::unique_ptr<rpc::Link<FromPrefill>> link) {
+  const LinkId id(++last_link_.value);
+  links_[id] = std::move(link);
+  rpc::LinkEvents<ToPrefill> events;
+  events.on_message = [this, id](ToPrefill message) {
+    driver_.feed(DecodeSaid{id, std::move(message)});
+  };
+  events.on_down = [this, id](const Error&) {
+    auto gone = links_.extract(id);
+    driver_.feed(DecodeDown{id});
+    // A link must not be destroyed from inside its own event.
+    boost::asio::post(executor_, [link = std::move(gone)] {});
+  };
+  return events;
+}
+
+void PrefillWorker::start(const std::string& address) {
+  scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
+  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_, [this] {
+    log_.error("fenced", {{"why", "a newer instance has this name"}});
+    drain(drained_);
+  });
+  driver_.feed(Tick{});
+}
+
+void PrefillWorker::drain(std::function<void()> drained) {
+  drained_ = std::move(drained);
+  driver_.feed(Drain{});
+}
+
+void PrefillWorker::perform(Action& action) {
+  std::visit([this](auto& a) { act(a); }, action);
+}
+
+void PrefillWorker::act(TellDecode& tell) {
+  const auto link = links_.find(tell.link);
+  if (link != links_.end()) link->second->send(std::move(tell.message));
+}
+
+void PrefillWorker::act(Compute& compute) {
+  compute_.run(compute.step, std::move(compute.sequences));
+}
+
+void PrefillWorker::act(PostFrames& post) {
+  if (post.frames.empty() || frames_->post(post.frame_address, post.frames)) return;
+  log_.warning("frames.refused", {{"address", post.frame_address}, {"frames", post.frames.size()}});
+  driver_.feed(FramesDropped{post.frames.front().header.session});
+}
+
+void PrefillWorker::act(ForgetFrames& forget) { frames_->forget(forget.session); }
+
+void PrefillWorker::act(DigestPages& digest) {
+  // The pages stay as they are until Digested, so another thread may read them.
+  auto work = [this, order = std::move(digest), alive = std::weak_ptr<int>(alive_)] {
+    Digested digested{order.job, kvcache::page_digests(instance_.pool, order.pages, order.tokens)};
+    boost::asio::post(executor_, [this, alive, digested = std::move(digested)]() mutable {
+      if (!alive.expired()) driver_.feed(std::move(digested));
+    });
+  };
+  boost::asio::post(digests_, std::move(work));
+}
+
+void PrefillWorker::act(Beat& beat) {
+  if (!member_) return;
+  Heartbeat heartbeat;
+  heartbeat.load = beat.load;
+  heartbeat.draining = beat.draining;
+  heartbeat.accepted = std::move(beat.accepted);
+  if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
+  member_->beat(std::move(heartbeat));
+}
+
+void PrefillWorker::act(Drained&) {
+  log_.info("drained", {});
+  if (drained_) drained_();
+}
+
+MetricsSnapshot PrefillWorker::metrics() const {
+  MetricsSnapshot all;
+  const PrefillCounts& c = state_.counts();
+  const auto count = [&all](const char* name, const char* help, uint64_t value) {
+    add_counter(all, name, help, static_cast<double>(value));
+  };
+  count("baton_prefill_jobs_total", "Prefill jobs accepted.", c.accepted);
+  count("baton_prefill_jobs_committed_total", "Prefill jobs handed over.", c.committed);
+  count("baton_prefill_jobs_aborted_total", "Prefill jobs ended without a hand-off.", c.aborted);
+  count("baton_prefill_jobs_refused_total", "Prefill jobs never accepted.", c.refused);
+  count("baton_prefill_reservations_refused_total", "Reservations that decode refused.",
+        c.reservations_refused);
+  count("baton_prefill_steps_total", "Steps computed.", c.steps);
+  count("baton_prefill_rows_total", "Prompt tokens computed.", c.rows);
+  count("baton_frames_posted_total", "Frames posted.", c.frames_posted);
+  count("baton_frames_posted_again_total", "Frames that decode asked for again.",
+        c.frames_posted_again);
+  const kvcache::FrameSenderCounts& f = frames_->counts();
+  count("baton_frames_sent_total", "Frames written.", f.frames);
+  count("baton_frame_bytes_sent_total", "Bytes of latent cache handed over.", f.bytes);
+  count("baton_frames_sent_shared_total", "Frames whose payload was mapped, not sent.", f.shared);
+  count("baton_frames_dropped_total", "Frames dropped with their connection.", f.dropped);
+  model::add_expert_metrics(all, *instance_.runner);
+  return all;
+}
+
+}  // namespace baton::prefill
