@@ -1,0 +1,221 @@
+#include "deploy/cluster.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "deploy/http_probe.h"
+
+namespace baton::deploy {
+
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(50);
+constexpr Duration kRestartAfter = 500ms;
+constexpr Duration kEndsWindow = 60s;
+constexpr size_t kEndsMax = 5;  // within the window: then the cluster gives up
+
+void say(const std::string& sentence) { std::fprintf(stderr, "baton up: %s\n", sentence.c_str()); }
+
+}  // namespace
+
+Cluster::Cluster(const UpOptions& options, const Clock& clock)
+    : options_(options), clock_(clock), signals_(io_, SIGTERM, SIGINT), timer_(io_) {
+  std::string pattern = std::filesystem::temp_directory_path() / "baton-up-XXXXXX";
+  check(::mkdtemp(pattern.data()) != nullptr, "no temporary folder can be made");
+  folder_ = pattern;
+  ClusterPlan plan = plan_cluster(options);
+  scheduler_.plan = std::move(plan.scheduler);
+  gateway_.plan = std::move(plan.gateway);
+  for (DaemonPlan& worker : plan.workers) workers_.emplace_back().plan = std::move(worker);
+}
+
+Cluster::~Cluster() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
+  if (options_.log_dir.empty()) return {};
+  return std::filesystem::path(options_.log_dir) / (daemon.plan.name + ".log");
+}
+
+Result<void> Cluster::start(Daemon& daemon) {
+  daemon.start_at.reset();
+  std::vector<std::string> command = daemon.plan.command;
+  const auto add = [&command](const std::string& flag, const std::string& value) {
+    command.push_back(flag);
+    command.push_back(value);
+  };
+  if (&daemon == &scheduler_) {
+    // Started again, it must be found where it was.
+    const auto colon = scheduler_address_.rfind(':');
+    add("--port", scheduler_address_.empty() ? "0" : scheduler_address_.substr(colon + 1));
+  } else {
+    add("--scheduler", scheduler_address_);
+  }
+  daemon.ports_file = folder_ / (daemon.plan.name + ".json");
+  std::error_code ignored;
+  std::filesystem::remove(daemon.ports_file, ignored);
+  add("--ports-file", daemon.ports_file);
+  BATON_TRY(process, Process::start(command, log_of(daemon)));
+  daemon.process.emplace(std::move(process));
+  return {};
+}
+
+std::optional<std::string> Cluster::port_of(const Daemon& daemon, const std::string& name) const {
+  std::ifstream file(daemon.ports_file);
+  if (!file) return std::nullopt;
+  const auto ports = nlohmann::json::parse(file, nullptr, false);
+  if (!ports.is_object() || !ports.contains(name)) return std::nullopt;
+  return ports[name].get<std::string>();
+}
+
+int Cluster::run() {
+  if (!options_.log_dir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options_.log_dir, error);
+  }
+  deadline_ = clock_.now() + Duration(static_cast<int64_t>(options_.ready_timeout_s * 1e9));
+  signals_.async_wait([this](const auto& error, int) {
+    if (error) return;
+    drain(0);
+    signals_.async_wait([this](const auto& again, int) {
+      if (!again) io_.stop();  // at once: the destructors kill what is left
+    });
+  });
+  if (const auto started = start(scheduler_); !started) {
+    say(started.error().message);
+    return 1;
+  }
+  watch();
+  io_.run();
+  return status_;
+}
+
+void Cluster::watch() {
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](const auto& error) {
+    if (!error) tick();
+  });
+}
+
+void Cluster::tick() {
+  collect_ends();
+  start_due();
+  when_starting();
+  if (stage_ == Stage::draining) drain_next();
+  watch();
+}
+
+void Cluster::collect_ends() {
+  const auto look = [this](Daemon& daemon) {
+    if (!daemon.process) return;
+    if (const auto status = daemon.process->poll()) {
+      daemon.process.reset();
+      ended(daemon, *status);
+    }
+  };
+  look(gateway_);
+  for (Daemon& worker : workers_) look(worker);
+  look(scheduler_);
+}
+
+void Cluster::ended(Daemon& daemon, int status) {
+  if (stage_ == Stage::draining) return;
+  const auto log = log_of(daemon);
+  const std::string where = log.empty() ? "its last words stand above" : "see " + log.string();
+  if (stage_ != Stage::ready) {
+    fail_start(fmt::format("{} ended with status {} before the cluster was ready; {}",
+                           daemon.plan.name, status, where));
+    return;
+  }
+  const Instant now = clock_.now();
+  daemon.ends.push_back(now);
+  while (now - daemon.ends.front() > kEndsWindow) daemon.ends.pop_front();
+  if (daemon.ends.size() > kEndsMax) {
+    say(fmt::format("{} keeps ending (status {}); giving up; {}", daemon.plan.name, status, where));
+    drain(1);
+    return;
+  }
+  say(fmt::format("{} ended with status {}; starting it again", daemon.plan.name, status));
+  daemon.start_at = now + kRestartAfter;
+}
+
+void Cluster::start_due() {
+  const auto look = [this](Daemon& daemon) {
+    if (!daemon.start_at || *daemon.start_at > clock_.now()) return;
+    if (const auto started = start(daemon); !started) {
+      say(started.error().message);
+      daemon.start_at = clock_.now() + kRestartAfter;
+    }
+  };
+  look(scheduler_);
+  for (Daemon& worker : workers_) look(worker);
+  look(gateway_);
+}
+
+void Cluster::when_starting() {
+  if (stage_ == Stage::starting_scheduler) {
+    const auto address = port_of(scheduler_, "grpc");
+    if (!address) return;
+    scheduler_address_ = *address;
+    stage_ = Stage::starting;
+    for (Daemon& worker : workers_) worker.start_at = clock_.now();
+    gateway_.start_at = clock_.now();
+    return;
+  }
+  if (stage_ != Stage::starting) return;
+  const auto http = port_of(gateway_, "http");
+  if (http && answers_200(*http, "/readyz")) {
+    stage_ = Stage::ready;
+    std::printf("ready http://%s\n", http->c_str());
+    std::fflush(stdout);
+    std::fprintf(stderr,
+                 "\nTry it from another terminal:\n  curl -s http://%s/v1/chat/completions "
+                 "-H 'content-type: application/json' \\\n    -d '{\"model\":\"%s\",\"messages\":"
+                 "[{\"role\":\"user\",\"content\":\"What is 37 + 48?\"}],\"temperature\":0}'\n\n",
+                 http->c_str(), options_.served_model_name.c_str());
+  } else if (clock_.now() > deadline_) {
+    fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
+  }
+}
+
+void Cluster::fail_start(const std::string& sentence) {
+  say(sentence);
+  drain(1);
+}
+
+void Cluster::drain(int status) {
+  if (stage_ == Stage::draining) return;
+  stage_ = Stage::draining;
+  status_ = status;
+  deadline_ = clock_.now() + Duration(static_cast<int64_t>((options_.drain_timeout_s + 20) * 1e9));
+  ask_to_end(gateway_);
+}
+
+bool Cluster::ask_to_end(Daemon& daemon) {
+  if (!daemon.process) return false;
+  if (!daemon.asked_to_end) daemon.process->terminate();
+  daemon.asked_to_end = true;
+  return true;
+}
+
+// The gateway has ended: workers; these have ended: the scheduler; that has ended: the loop.
+void Cluster::drain_next() {
+  if (clock_.now() > deadline_) {
+    say("some daemons did not drain in time and are killed");
+    status_ = 1;
+    io_.stop();
+    return;
+  }
+  if (gateway_.process) return;
+  bool left = false;
+  for (Daemon& worker : workers_) left = ask_to_end(worker) || left;
+  if (left || ask_to_end(scheduler_)) return;
+  io_.stop();
+}
+
+}  // namespace baton::deploy

@@ -1,0 +1,189 @@
+#include "deploy/up_options.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <filesystem>
+
+#include "base/system/options.h"
+#include "deploy/process.h"
+#include "model/checkpoint/checkpoint.h"
+
+namespace baton::deploy {
+
+namespace {
+
+// A cluster file is YAML whose keys are the flags' names, without the dashes.
+class YamlConfig final : public CLI::Config {
+ public:
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> items;
+    try {
+      for (const auto& entry : YAML::Load(input)) {
+        CLI::ConfigItem item;
+        item.name = entry.first.as<std::string>();
+        item.inputs = {entry.second.as<std::string>()};
+        items.push_back(std::move(item));
+      }
+    } catch (const YAML::Exception& e) {
+      throw CLI::FileError(std::string("the cluster file is not YAML of KEY: VALUE lines: ") +
+                           e.what());
+    }
+    return items;
+  }
+};
+
+void add_model_options(CLI::App& app, UpOptions& o) {
+  app.add_option("--model", o.model, "folder of the model")->required()->type_name("DIR");
+  app.add_option("--served-model-name", o.served_model_name,
+                 "name that clients use [the folder's]");
+  app.add_option("--mode", o.mode, "numeric mode: exact")
+      ->check(CLI::IsMember({"exact"}))
+      ->capture_default_str();
+  app.add_option("--max-model-len", o.max_model_len,
+                 "longest prompt and answer together, in tokens [what the model was made for]");
+}
+
+void add_cluster_options(CLI::App& app, UpOptions& o) {
+  app.set_config("--cluster", "", "YAML file with these flags as KEY: VALUE lines");
+  app.config_formatter(std::make_shared<YamlConfig>());
+  app.allow_config_extras(false);
+  app.add_option("--prefill", o.prefill, "layout of prefill: tp=1,dp=1,threads=1,instances=1")
+      ->capture_default_str();
+  app.add_option("--decode", o.decode, "layout of decode: tp=1,dp=1,threads=1,instances=1")
+      ->capture_default_str();
+  app.add_option("--transport", o.transport,
+                 "how latent blocks travel: auto (shared memory on one host, else TCP) or tcp")
+      ->check(CLI::IsMember({"auto", "tcp"}))
+      ->capture_default_str();
+  add_bytes_option(app, "--kv-memory", o.kv_memory, "latent cache of each worker");
+  app.add_option("--max-num-seqs", o.max_num_seqs, "sequences of one step at most")
+      ->capture_default_str();
+  app.add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "rows of one step at most")
+      ->capture_default_str();
+  app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
+      ->check(CLI::Range(0, 1))
+      ->capture_default_str();
+  app.add_flag("--single-process", o.single_process,
+               "run every role in this process, without daemons: for a first look or a debugger");
+}
+
+void add_front_options(CLI::App& app, UpOptions& o) {
+  app.add_option("--host", o.host, "address to serve HTTP on")->capture_default_str();
+  app.add_option("--port", o.port, "port for HTTP; 0: any free one")->capture_default_str();
+  app.add_option("--grpc-port", o.grpc_port, "port for gRPC; 0: any free one")
+      ->capture_default_str();
+  app.add_option("--api-key-file", o.api_key_file, "file of API keys, one a line");
+  app.add_option("--log-dir", o.log_dir, "write each daemon's log to a file there")
+      ->type_name("DIR");
+  app.add_option("--ready-timeout", o.ready_timeout_s,
+                 "seconds until a token must have been produced")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--drain-timeout", o.drain_timeout_s,
+                 "seconds for running requests to end after SIGTERM")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+std::string program(const std::string& name) { return program_folder() / name; }
+
+// An instance is an MPI job, also at one rank.
+std::vector<std::string> mpirun(const UpOptions& o, uint32_t ranks) {
+  // mpirun passes SIGTERM on and kills what is left after this many seconds.
+  const std::string patience = std::to_string(static_cast<int>(o.drain_timeout_s) + 10);
+  return {"/usr/bin/env",
+          "mpirun",
+          "--allow-run-as-root",
+          "--oversubscribe",
+          "--bind-to",
+          "none",
+          "--mca",
+          "odls_base_sigkill_timeout",
+          patience,
+          "-np",
+          std::to_string(ranks)};
+}
+
+void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
+                 const parallel::Layout& layout) {
+  for (uint32_t i = 0; i < layout.instances; ++i) {
+    DaemonPlan worker;
+    worker.name = fmt::format("{}-{}", role, i);
+    worker.command = mpirun(o, layout.ranks());
+    const std::vector<std::string> flags = {
+        program("baton-" + role),
+        "--model",
+        o.model,
+        "--mode",
+        o.mode,
+        "--name",
+        worker.name,
+        "--layout",
+        fmt::format("tp={},dp={},threads={}", layout.tp, layout.dp, layout.threads),
+        "--transport",
+        o.transport,
+        "--kv-memory",
+        std::to_string(o.kv_memory),
+        "--max-model-len",
+        std::to_string(o.max_model_len),
+        "--max-num-seqs",
+        std::to_string(o.max_num_seqs),
+        "--max-num-batched-tokens",
+        std::to_string(o.max_num_batched_tokens)};
+    worker.command.insert(worker.command.end(), flags.begin(), flags.end());
+    if (role == "decode") {
+      worker.command.push_back("--draft-tokens");
+      worker.command.push_back(std::to_string(o.draft_tokens));
+    }
+    plan.workers.push_back(std::move(worker));
+  }
+}
+
+}  // namespace
+
+std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
+  CLI::App app(
+      "Runs a local cluster of daemons in the foreground: gateway, scheduler, prefill and decode "
+      "workers. Prints `ready http://HOST:PORT` when a token has been produced; SIGTERM drains.");
+  add_model_options(app, options);
+  add_cluster_options(app, options);
+  add_front_options(app, options);
+  if (const auto status = parse_options(app, argc, argv)) return status;
+  if (options.served_model_name.empty()) {
+    std::error_code error;
+    const auto folder = std::filesystem::weakly_canonical(options.model, error);
+    options.served_model_name = error ? options.model : folder.filename().string();
+  }
+  return std::nullopt;
+}
+
+Result<void> check_up_options(const UpOptions& options) {
+  for (const std::string& text : {options.prefill, options.decode}) {
+    BATON_TRY(layout, parallel::parse_layout(text));
+    BATON_CHECKED(parallel::check_layout(layout));
+  }
+  BATON_CHECKED(checkpoint::Checkpoint::open(options.model));
+  return {};
+}
+
+ClusterPlan plan_cluster(const UpOptions& o) {
+  ClusterPlan plan;
+  plan.scheduler = {"scheduler", {program("baton-scheduler"), "--host", "127.0.0.1"}};
+  add_workers(plan, o, "prefill", *parallel::parse_layout(o.prefill));
+  add_workers(plan, o, "decode", *parallel::parse_layout(o.decode));
+  plan.gateway = {
+      "gateway",
+      {program("baton-gateway"), "--model", o.model, "--served-model-name", o.served_model_name,
+       "--host", o.host, "--port", std::to_string(o.port), "--grpc-port",
+       std::to_string(o.grpc_port), "--drain-timeout", fmt::format("{}", o.drain_timeout_s)}};
+  auto& gateway = plan.gateway.command;
+  if (!o.api_key_file.empty()) gateway.insert(gateway.end(), {"--api-key-file", o.api_key_file});
+  if (o.max_model_len != 0) {
+    gateway.insert(gateway.end(), {"--max-model-len", std::to_string(o.max_model_len)});
+  }
+  return plan;
+}
+
+}  // namespace baton::deploy

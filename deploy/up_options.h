@@ -1,0 +1,56 @@
+// The flags of `baton up`, from command line, environment and cluster file, and the commands of the
+// daemons that they come to. Thread safety: values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "parallel/layout.h"
+
+namespace baton::deploy {
+
+struct UpOptions {
+  std::string model;
+  std::string served_model_name;  // empty: the folder's name
+  std::string mode = "exact";
+  std::string host = "127.0.0.1";
+  uint16_t port = 8000;
+  uint16_t grpc_port = 8001;
+  std::string prefill = "tp=1,dp=1";
+  std::string decode = "tp=1,dp=1";
+  std::string transport = "auto";
+  size_t kv_memory = size_t{1} << 30;  // of each worker
+  uint32_t max_model_len = 0;
+  uint32_t max_num_seqs = 64;
+  uint32_t max_num_batched_tokens = 512;
+  uint32_t draft_tokens = 1;
+  std::string api_key_file;
+  std::string log_dir;  // empty: standard error
+  double ready_timeout_s = 600;
+  double drain_timeout_s = 120;
+  bool single_process = false;
+};
+
+// The status to leave main with, or nothing to go on.
+std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv);
+
+// What can be refused before anything starts: layouts, the checkpoint, the mode.
+Result<void> check_up_options(const UpOptions& options);
+
+// One daemon of the cluster: what it is called and how it is started.
+struct DaemonPlan {
+  std::string name;
+  std::vector<std::string> command;  // without --ports-file and --scheduler
+};
+
+struct ClusterPlan {
+  DaemonPlan scheduler;
+  std::vector<DaemonPlan> workers;
+  DaemonPlan gateway;
+};
+ClusterPlan plan_cluster(const UpOptions& options);
+
+}  // namespace baton::deploy

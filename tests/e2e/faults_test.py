@@ -1,0 +1,87 @@
+"""Whatever dies, the stream goes on: the same bytes as without the fault, and nothing left behind."""
+import os
+import pathlib
+import signal
+import threading
+import unittest
+
+from cluster import DEMO, cluster
+
+BODY = {"model": "demo", "prompt": "Count the letters. " * 40, "temperature": 0.9, "seed": 11,
+        "max_tokens": 150, "ignore_eos": True, "return_token_ids": True}
+
+
+def tokens_of(events):
+    return [t for e in events if e != "[DONE]" for c in e["choices"] for t in c.get("token_ids") or []]
+
+
+def shared_memory_in_use():
+    return {p.name for p in pathlib.Path("/dev/shm").iterdir() if "baton" in p.name}
+
+
+class Faults(unittest.TestCase):
+    def stream_with_fault(self, running, fault):
+        """The stream's tokens; `fault` runs after the tenth event."""
+        events = []
+        for event in running.stream("/v1/completions", BODY):
+            events.append(event)
+            if len(events) == 10:
+                fault()
+        self.assertEqual(events[-1], "[DONE]")
+        self.assertFalse([e for e in events if e != "[DONE]" and "error" in e])
+        return tokens_of(events)
+
+    def kill(self, running, program):
+        pids = running.pids(program)
+        self.assertTrue(pids)
+        for pid in pids[:1]:
+            os.kill(pid, signal.SIGKILL)
+
+    def test_any_daemon_behind_the_gateway_may_die(self):
+        before = shared_memory_in_use()
+        with cluster(DEMO, "--decode", "instances=2", "--prefill", "instances=2") as running:
+            whole = self.stream_with_fault(running, lambda: None)
+            self.assertEqual(len(whole), BODY["max_tokens"])
+            for program in ("baton-prefill", "baton-scheduler", "baton-decode", "baton-decode"):
+                with self.subTest(program):
+                    again = self.stream_with_fault(running, lambda p=program: self.kill(running, p))
+                    self.assertEqual(again, whole)
+        self.assertEqual(shared_memory_in_use(), before)
+
+    def test_both_decode_instances_die_and_come_back(self):
+        with cluster(DEMO, "--decode", "instances=2") as running:
+            whole = self.stream_with_fault(running, lambda: None)
+
+            def kill_all():
+                for pid in running.pids("baton-decode"):
+                    os.kill(pid, signal.SIGKILL)
+
+            self.assertEqual(self.stream_with_fault(running, kill_all), whole)
+
+    def test_a_client_that_leaves_frees_everything(self):
+        with cluster(DEMO) as running:
+            for _ in range(3):
+                stream = running.stream("/v1/completions", {**BODY, "max_tokens": 4000})
+                next(stream)
+                stream.close()  # the client is gone
+            deadline = threading.Event()
+            for _ in range(300):
+                pools = running.ask("/debug/kv")[2]
+                if self.all_free(pools):
+                    return
+                deadline.wait(0.05)
+            self.fail(f"pages are held: {pools}")
+
+    def all_free(self, pools):
+        return all(p["pages"]["free"] == p["pages"]["total"] for p in pools["instances"])
+
+    def test_a_drain_finishes_what_runs(self):
+        with cluster(DEMO) as running:
+            whole = self.stream_with_fault(running, lambda: None)
+            again = self.stream_with_fault(
+                running, lambda: running.process.send_signal(signal.SIGTERM))
+            self.assertEqual(again, whole)
+
+
+if __name__ == "__main__":
+    unittest.main()

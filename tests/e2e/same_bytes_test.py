@@ -1,0 +1,74 @@
+"""Rule 2: the same request gives the same bytes, whatever runs beside it and however it is run.
+
+The oracle is a digest of the logits of every token (`return_logits_digest`).
+"""
+import concurrent.futures
+import unittest
+
+from cluster import DEMO, cluster
+
+LONG = "Count the letters. " * 24  # several pages and, at small chunk sizes, many chunks
+REQUESTS = [
+    {"prompt": LONG, "temperature": 0},
+    {"prompt": "What is 12 + 30?", "temperature": 0.8, "seed": 1},
+    {"prompt": LONG + "Spell planet.", "temperature": 1.2, "seed": 2, "top_p": 0.9, "top_k": 20},
+    {"prompt": "A", "temperature": 1.0, "seed": 3},
+    {"prompt": LONG * 2, "temperature": 0.7, "seed": 4, "min_p": 0.02,
+     "presence_penalty": 0.5, "frequency_penalty": 0.2, "repetition_penalty": 1.1},
+    {"prompt": "Reverse the word stone.", "temperature": 0},
+    {"prompt": "Which day comes after Monday?", "temperature": 2.0, "seed": 5},
+    {"prompt": LONG[:200], "temperature": 0, "logit_bias": {"40": 3}},
+]
+
+
+def answer(running, request):
+    choice = running.complete(**{"max_tokens": 24, "ignore_eos": True, "logprobs": 3,
+                                 "return_logits_digest": True, "return_token_ids": True, **request})
+    assert len(choice["logits_digest"]) == 24
+    return choice["token_ids"], choice["logits_digest"], choice["logprobs"]["token_logprobs"]
+
+
+def one_by_one(running):
+    return [answer(running, request) for request in REQUESTS]
+
+
+def all_at_once(running):
+    with concurrent.futures.ThreadPoolExecutor(len(REQUESTS)) as pool:
+        return list(pool.map(lambda request: answer(running, request), REQUESTS))
+
+
+class SameBytes(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with cluster() as running:
+            cls.reference = one_by_one(running)
+            cls.batched = all_at_once(running)
+
+    def check(self, *flags):
+        with cluster(DEMO, *flags) as running:
+            self.assertEqual(all_at_once(running), self.reference)
+
+    def test_alone_or_in_a_batch_of_eight(self):
+        self.assertEqual(self.batched, self.reference)
+
+    def test_chunks_of_16(self):
+        self.check("--max-num-batched-tokens", "16", "--max-num-seqs", "8")
+
+    def test_chunks_of_64(self):
+        self.check("--max-num-batched-tokens", "64")
+
+    def test_without_speculation(self):
+        self.check("--draft-tokens", "0")
+
+    def test_one_process_with_every_role(self):
+        self.check("--single-process")
+
+    def test_blocks_over_tcp(self):
+        self.check("--transport", "tcp")
+
+    def test_two_threads_and_two_instances(self):
+        self.check("--prefill", "instances=2", "--decode", "instances=2,threads=2")
+
+
+if __name__ == "__main__":
+    unittest.main()
