@@ -9,7 +9,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,8 +40,10 @@ class ChatTemplate {
   // Normalised first: arrays of text parts are joined by newlines; role `developer` is `system`;
   // empty content beside tool calls is null, absent content without tool calls is "".
   // An error that the template raises itself is invalid_argument.
-  Result<RenderedPrompt> render(const nlohmann::json& messages, const nlohmann::json& tools,
-                                const nlohmann::json& kwargs) const;
+  // The order of keys shows where a template prints JSON: parse requests as ordered_json.
+  Result<RenderedPrompt> render(const nlohmann::ordered_json& messages,
+                                const nlohmann::ordered_json& tools,
+                                const nlohmann::ordered_json& kwargs) const;
 
  private:
   struct Named {

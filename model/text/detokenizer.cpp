@@ -1,5 +1,7 @@
 #include "model/text/detokenizer.h"
 
+#include <utility>
+
 #include "model/text/utf8.h"
 
 namespace baton::text {

@@ -1,6 +1,7 @@
 #include "model/text/tokenizer.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "model/text/bpe/files.h"
 #include "model/text/bpe/model.h"

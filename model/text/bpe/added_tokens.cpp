@@ -1,6 +1,7 @@
 #include "model/text/bpe/added_tokens.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/text/pattern/unicode.h"
 #include "model/text/utf8.h"

@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 #include <queue>
+#include <utility>
 
 namespace baton::text::bpe {
 namespace {

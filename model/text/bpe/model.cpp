@@ -1,6 +1,7 @@
 #include "model/text/bpe/model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/text/utf8.h"
 

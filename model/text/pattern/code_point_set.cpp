@@ -1,6 +1,7 @@
 #include "model/text/pattern/code_point_set.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::text::pattern {
 

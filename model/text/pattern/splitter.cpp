@@ -1,6 +1,7 @@
 #include "model/text/pattern/splitter.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace baton::text::pattern {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "model/text/pattern/unicode.h"
 #include "model/text/utf8.h"

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "model/text/bpe/byte_alphabet.h"
 #include "model/text/bpe/files.h"
