@@ -1,0 +1,143 @@
+#include "proto/grpc_internal.h"
+
+#include <grpc/support/time.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+namespace baton::rpc {
+
+namespace {
+
+// gRPC's own helper adds reflection to every server of the process; this adds it to one.
+class ReflectionOption final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+  }
+};
+
+int milliseconds(Duration span) { return static_cast<int>(to_ms(span)); }
+
+// Keepalive is the same from both sides.
+template <class Add>
+void add_keepalive(const GrpcOptions& options, Add add) {
+  add(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive_time));
+  add(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
+  add(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  add(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+}
+
+}  // namespace
+
+grpc::Status to_status(const Error& error) {
+  const auto code = [&] {
+    switch (error.code) {
+      case ErrorCode::invalid_argument:
+        return grpc::StatusCode::INVALID_ARGUMENT;
+      case ErrorCode::not_found:
+        return grpc::StatusCode::NOT_FOUND;
+      case ErrorCode::unsupported:
+        return grpc::StatusCode::UNIMPLEMENTED;
+      case ErrorCode::corrupt:
+        return grpc::StatusCode::DATA_LOSS;
+      case ErrorCode::resource_exhausted:
+        return grpc::StatusCode::RESOURCE_EXHAUSTED;
+      case ErrorCode::unavailable:
+        return grpc::StatusCode::UNAVAILABLE;
+      case ErrorCode::deadline_exceeded:
+        return grpc::StatusCode::DEADLINE_EXCEEDED;
+      case ErrorCode::cancelled:
+        return grpc::StatusCode::CANCELLED;
+      case ErrorCode::internal:
+        break;
+    }
+    return grpc::StatusCode::INTERNAL;
+  }();
+  return {code, error.message};
+}
+
+Error to_error(const grpc::Status& status, const std::string& address) {
+  const auto code = [&] {
+    switch (status.error_code()) {
+      case grpc::StatusCode::INVALID_ARGUMENT:
+        return ErrorCode::invalid_argument;
+      case grpc::StatusCode::NOT_FOUND:
+        return ErrorCode::not_found;
+      case grpc::StatusCode::UNIMPLEMENTED:
+        return ErrorCode::unsupported;
+      case grpc::StatusCode::DATA_LOSS:
+        return ErrorCode::corrupt;
+      case grpc::StatusCode::RESOURCE_EXHAUSTED:
+        return ErrorCode::resource_exhausted;
+      case grpc::StatusCode::OK:  // the stream has ended as it should: the peer is gone for us
+      case grpc::StatusCode::UNAVAILABLE:
+        return ErrorCode::unavailable;
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+        return ErrorCode::deadline_exceeded;
+      case grpc::StatusCode::CANCELLED:
+        return ErrorCode::cancelled;
+      default:
+        return ErrorCode::internal;
+    }
+  }();
+  if (status.ok()) return fail(code, "The peer closed the link.");
+  if (code == ErrorCode::unavailable)
+    return fail(code, "{} can't be reached: {}", address, status.error_message());
+  return fail(code, "{}", status.error_message());
+}
+
+gpr_timespec after(Duration span) { return gpr_time_from_nanos(span.count(), GPR_TIMESPAN); }
+
+std::shared_ptr<grpc::Channel> open_channel(const std::string& address,
+                                            const GrpcOptions& options) {
+  grpc::ChannelArguments arguments;
+  add_keepalive(options, [&](const char* name, int value) { arguments.SetInt(name, value); });
+  const int bytes_max = static_cast<int>(options.message_bytes_max);
+  arguments.SetMaxReceiveMessageSize(bytes_max);
+  arguments.SetMaxSendMessageSize(bytes_max);
+  // The name of this argument misleads: it is the time that one attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, milliseconds(options.connect_timeout));
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, milliseconds(options.reconnect_min));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, milliseconds(options.reconnect_max));
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // daemons are reached directly
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+Result<StartedServer> start_server(const std::string& host, uint16_t port,
+                                   const std::vector<grpc::Service*>& services,
+                                   const GrpcOptions& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  add_keepalive(options,
+                [&](const char* name, int value) { builder.AddChannelArgument(name, value); });
+  // Peers ping as often as we do; the default would cut them off for it.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             milliseconds(options.keepalive_time) / 2);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(options.streams_max));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.message_bytes_max));
+  if (options.reflection) builder.SetOption(std::make_unique<ReflectionOption>());
+  for (auto* service : services) builder.RegisterService(service);
+  int bound = 0;
+  builder.AddListeningPort(fmt::format("{}:{}", host, port), grpc::InsecureServerCredentials(),
+                           &bound);
+  auto server = builder.BuildAndStart();
+  if (!server || bound == 0) {
+    return fail(ErrorCode::unavailable,
+                "{}:{} can't be listened on: choose a free port and an address of this machine.",
+                host, port);
+  }
+  return StartedServer{std::move(server), fmt::format("{}:{}", host, bound)};
+}
+
+}  // namespace baton::rpc
