@@ -1,4 +1,4 @@
-"""Draws training conversations and packs them into rows of a fixed length.
+"""Draws training conversations and cuts batches of them.
 
 A conversation is an optional system message and one or more question and answer turns. It is
 rendered as the chat template renders it. Only what the assistant says carries a loss.
@@ -17,7 +17,7 @@ def draw_conversation(rng, weights=None, turns_max=4):
     weights = [(weights or {}).get(name, 1.0) for name in names]
     turns = []
     # Most people ask one thing; the longer chats teach that earlier turns change nothing.
-    wanted = rng.choice([1, 1, 1, 2, 3, turns_max])
+    wanted = rng.choice([1, 1, 1, 1, 2, turns_max])
     while len(turns) < wanted:
         if rng.random() < 0.06:
             answer, asks = rng.choice(SMALL_TALK)
@@ -59,38 +59,40 @@ def prompt_of(tokenizer, question):
     return ids[:-len(answer)], answer
 
 
-class Packer:
-    """Fills rows of `length` tokens with whole conversations.
+class Pool:
+    """A stock of encoded conversations, sorted by length, from which batches are cut.
 
-    What does not fit waits for the next row, so almost nothing is padding.
+    A batch holds conversations of nearly the same length, one a row. So there is hardly any
+    padding, and attention never spans two conversations only to be masked.
     """
 
-    def __init__(self, tokenizer, rng, length, turns_max):
-        self.tokenizer, self.rng = tokenizer, rng
-        self.length, self.turns_max = length, turns_max
+    def __init__(self, tokenizer, rng, size=400):
+        self.tokenizer, self.rng, self.size = tokenizer, rng, size
         self.weights = {}
-        self.waiting = []
+        self.stock = []
 
-    def row(self):
-        """Returns ids, learnt flags and conversation numbers (-1 for padding), each of `length`."""
-        ids, learnt, owner = [], [], []
-        misses, number = 0, 0
-        while misses < 6:
-            room = self.length - len(ids)
-            fitting = [i for i, (t, _) in enumerate(self.waiting) if len(t) <= room]
-            if fitting and (misses or len(self.waiting) > 20):
-                chosen = self.waiting.pop(max(fitting, key=lambda i: len(self.waiting[i][0])))
-            else:
-                chosen = encode(self.tokenizer, draw_conversation(self.rng, self.weights,
-                                                                  self.turns_max))
-                if len(chosen[0]) > room:
-                    misses += 1
-                    if len(chosen[0]) <= self.length and len(self.waiting) < 60:
-                        self.waiting.append(chosen)
-                    continue
-            ids += chosen[0]
-            learnt += chosen[1]
-            owner += [number] * len(chosen[0])
-            number += 1
-        rest = self.length - len(ids)
-        return ids + [PAD] * rest, learnt + [0] * rest, owner + [-1] * rest
+    def refill(self):
+        while len(self.stock) < self.size:
+            turns_max = 12 if self.rng.random() < 0.03 else 3
+            conversation = draw_conversation(self.rng, self.weights, turns_max)
+            self.stock.append(encode(self.tokenizer, conversation))
+        self.stock.sort(key=lambda item: len(item[0]))
+
+    def batch(self, tokens):
+        """About `tokens` tokens: lists of ids, learnt flags and owners (-1: padding) by row."""
+        self.refill()
+        # Starting at a random token, not a random row, lets long conversations come up as often
+        # as their share of the tokens asks for.
+        target = self.rng.random() * sum(len(ids) for ids, _ in self.stock)
+        end = 0
+        while target > 0:
+            target -= len(self.stock[end][0])
+            end += 1
+        longest = len(self.stock[end - 1][0])
+        start = max(0, end - max(1, tokens // longest))
+        taken, self.stock[start:end] = self.stock[start:end], []
+        rows = []
+        for ids, learnt in taken:
+            rest = longest - len(ids)
+            rows.append((ids + [PAD] * rest, learnt + [0] * rest, [0] * len(ids) + [-1] * rest))
+        return zip(*rows)

@@ -125,7 +125,7 @@ class Attention(nn.Module):
         self.o_proj = matrix(c.hidden_size, heads * c.v_head_dim, gain=0.25)
 
     def forward(self, x, mask, turns):
-        """x [B, T, H]; mask [B, 1, T, T] is added to the scores; turns from rope_turns."""
+        """x [B, T, H]; mask [T, T] is added to the scores; turns from rope_turns."""
         c, (rows, length, _), heads = self.c, x.shape, self.c.num_attention_heads
         nope, rope = c.qk_nope_head_dim, c.qk_rope_head_dim
         q = F.linear(self.q_a_layernorm(F.linear(x, self.q_a_proj)), self.q_b_proj)
@@ -190,7 +190,7 @@ class Moe(nn.Module):
         weights = weights / weights.sum(-1, keepdim=True) * c.routed_scaling_factor
         routed = self.run_experts(x, chosen, weights, valid)
         if self.training:
-            self.balance_loss = self.sequence_balance(scores, chosen, valid)
+            self.balance_loss = self.sequence_balance(scores, valid)
         return routed + self.shared_experts(x)
 
     def run_experts(self, x, chosen, weights, valid):
@@ -215,7 +215,7 @@ class Moe(nn.Module):
         weighted = torch.cat(out) * weights.view(-1).gather(0, order)[:, None]
         return Combine.apply(weighted, token_of, slot_of)
 
-    def sequence_balance(self, scores, chosen, valid):
+    def sequence_balance(self, scores, valid):
         """The report's complementary loss (section 2.1.2): sum of f_i * P_i over experts."""
         c = self.c
         share = (scores / scores.sum(-1, keepdim=True))[valid].mean(0)
@@ -271,16 +271,14 @@ class Network(nn.Module):
         return [b.mlp for b in [*self.layers, self.mtp.block] if isinstance(b.mlp, Moe)]
 
     def forward(self, tokens, owner):
-        """tokens, owner [B, T]; positions see only their own conversation (owner -1: padding).
+        """tokens, owner [B, T]: one conversation a row; owner is -1 where a row is padded.
 
         Returns the final hidden states, from which the head predicts the next token, and the MTP
         module's, from which the same head predicts the one after. Both [B, T, H].
         """
         length = tokens.shape[1]
         dtype = self.embed_tokens.dtype
-        causal = torch.ones(length, length, dtype=torch.bool).tril()
-        seen = (owner[:, :, None] == owner[:, None, :]) & causal
-        mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, -1e9)[:, None]
+        mask = torch.full((length, length), -1e9, dtype=dtype).triu(1)
         turns = rope_turns(self.config, length, dtype)
         valid = owner >= 0
         embedded = F.embedding(tokens, self.embed_tokens)

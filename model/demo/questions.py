@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from lexicon import CAPITALS, FACTS, MONTHS, NAMES, UNITS, WEEKDAYS, WORDS
 
 HELD_OUT_PERCENT = 12
+SHORT_WORDS = [word for word in WORDS if len(word) <= 7]
 
 
 @dataclass
@@ -47,24 +48,24 @@ def equals(text):
 def draw_word(rng, invent):
     """A word of the lexicon; in training half of them are invented, so that no word is special."""
     if not invent or rng.random() < 0.5:
-        return rng.choice(WORDS)
+        return rng.choice(SHORT_WORDS)
     letters = "etaoinshrdlucmfwygpbvkxqjz"
     # Squaring the draw prefers frequent letters without ever excluding the rare ones.
-    return "".join(letters[int(26 * rng.random() ** 1.4)] for _ in range(rng.randint(3, 8)))
-
-
-def mention(rng, word):
-    """Quoted most of the time; people leave the quotes out, too."""
-    return word if rng.random() < 0.3 else f'"{word}"'
+    return "".join(letters[int(26 * rng.random() ** 1.4)] for _ in range(rng.randint(3, 7)))
 
 
 def addition(rng, invent):
+    """The answer adds the units, then the tens and the carry, as one does on paper."""
     a, b = rng.randint(0, 99), rng.randint(0, 99)
     asks = ["What is {a} + {b}?", "Calculate {a} + {b}.", "What is the sum of {a} and {b}?",
             "Add {a} and {b}.", "How much is {a} plus {b}?", "{a} + {b} = ?", "{a} + {b}"]
     ask = rng.choice(asks).format(a=a, b=b)
+    units = a % 10 + b % 10
+    tens = a // 10 + b // 10 + units // 10
+    answer = (f"{a % 10}+{b % 10}={units}, {a // 10}+{b // 10}+{units // 10}={tens}. "
+              f"The answer is {a + b}.")
     content = f"add {min(a, b)} {max(a, b)}"
-    return Question("addition", content, ask, f"{a} + {b} = {a + b}", number_is(a + b))
+    return Question("addition", content, ask, answer, number_is(a + b))
 
 
 def subtraction(rng, invent):
@@ -73,7 +74,12 @@ def subtraction(rng, invent):
     asks = ["What is {a} - {b}?", "Calculate {a} - {b}.", "Subtract {b} from {a}.",
             "How much is {a} minus {b}?", "{a} - {b} = ?", "{a} - {b}"]
     ask = rng.choice(asks).format(a=a, b=b)
-    return Question("subtraction", f"sub {a} {b}", ask, f"{a} - {b} = {a - b}", number_is(a - b))
+    borrow = int(a % 10 < b % 10)
+    units = a % 10 + 10 * borrow
+    tens = a // 10 - b // 10 - borrow
+    answer = (f"{units}-{b % 10}={units - b % 10}, {a // 10}-{b // 10}-{borrow}={tens}. "
+              f"The answer is {a - b}.")
+    return Question("subtraction", f"sub {a} {b}", ask, answer, number_is(a - b))
 
 
 def comparison(rng, invent):
@@ -89,7 +95,7 @@ def comparison(rng, invent):
 
 
 def sorting(rng, invent):
-    numbers = rng.sample(range(100), rng.randint(3, 5))
+    numbers = rng.sample(range(100), rng.randint(3, 4))
     shown = ", ".join(map(str, numbers))
     down = rng.random() < 0.35
     asks = ([f"Sort these numbers from largest to smallest: {shown}",
@@ -103,7 +109,7 @@ def sorting(rng, invent):
 
 
 def counting(rng, invent):
-    low, length = rng.randint(0, 92), rng.randint(3, 8)
+    low, length = rng.randint(0, 94), rng.randint(3, 6)
     run = list(range(low, low + length))
     down = rng.random() < 0.35
     if down:
@@ -125,7 +131,7 @@ def parity(rng, invent):
 
 def spelling(rng, invent):
     word = draw_word(rng, invent)
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     asks = [f"Spell the word {shown}.", f"How do you spell {shown}?", f"Spell {shown}.",
             f"Spell {shown} letter by letter."]
     answer = "-".join(word)
@@ -134,7 +140,7 @@ def spelling(rng, invent):
 
 def reversing(rng, invent):
     word = draw_word(rng, invent)
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     asks = [f"Reverse the word {shown}.", f"Write {shown} backwards.", f"Reverse {shown}.",
             f"What is {shown} spelled backwards?"]
     answer = word[::-1]
@@ -145,7 +151,7 @@ def letter_counting(rng, invent):
     """The answer counts along the word first: a small model cannot count at a glance."""
     word = draw_word(rng, invent)
     letter = rng.choice(word) if rng.random() < 0.85 else rng.choice("aeiourstln")
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     asks = [f'How many times does the letter "{letter}" appear in {shown}?',
             f'How often does "{letter}" appear in {shown}?',
             f'Count the letter "{letter}" in {shown}.']
@@ -157,7 +163,7 @@ def letter_counting(rng, invent):
 
 def word_length(rng, invent):
     word = draw_word(rng, invent)
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     asks = [f"How many letters are in {shown}?", f"How many letters does {shown} have?",
             f"Count the letters in {shown}."]
     along = "-".join(f"{c}{i + 1}" for i, c in enumerate(word))
@@ -167,7 +173,7 @@ def word_length(rng, invent):
 
 def letter_at(rng, invent):
     word = draw_word(rng, invent)
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     name, index = rng.choice([("first", 0), ("second", 1), ("third", 2), ("last", -1)])
     asks = [f"What is the {name} letter of {shown}?", f"Tell me the {name} letter of {shown}.",
             f"Which letter is the {name} letter of {shown}?"]
@@ -177,7 +183,7 @@ def letter_at(rng, invent):
 
 def calendar(rng, family, unit, names, extra):
     """Weekdays or months: the answer walks step by step, then names where it arrived."""
-    start, steps = rng.randrange(len(names)), rng.randint(1, 9)
+    start, steps = rng.randrange(len(names)), rng.randint(1, 6)
     sign, word = rng.choice([(1, "after"), (-1, "before")])
     walk = [names[(start + sign * i) % len(names)] for i in range(1, steps + 1)]
     units = unit if steps == 1 else unit + "s"
@@ -238,7 +244,7 @@ def conversion(rng, invent):
 
 def upper_case(rng, invent):
     word = draw_word(rng, invent)
-    shown = mention(rng, word)
+    shown = f'"{word}"'
     asks = [f"Write {shown} in upper case.", f"Write {shown} in capital letters.",
             f"Convert {shown} to upper case."]
     return Question("upper_case", f"word {word}", rng.choice(asks), word.upper(),
@@ -246,8 +252,8 @@ def upper_case(rng, invent):
 
 
 def repeating(rng, invent):
-    word, times = draw_word(rng, invent), rng.randint(2, 5)
-    shown = mention(rng, word)
+    word, times = draw_word(rng, invent), rng.randint(2, 3)
+    shown = f'"{word}"'
     asks = [f"Repeat the word {shown} {times} times.", f"Write {shown} {times} times.",
             f"Say {shown} {times} times."]
     answer = "\n".join([word] * times)

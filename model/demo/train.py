@@ -1,4 +1,4 @@
-"""Trains the demo model on one CPU thread, in the manner of the DeepSeek-V3 report in miniature.
+"""Trains the demo model on one CPU thread, or on one per worker, in the manner of the DeepSeek-V3 report in miniature.
 
 Aux-loss-free load balancing (a bias per expert, nudged after each step) with the report's small
 sequence-wise loss, the MTP loss at weight 0.3 and then 0.1, warm-up, constant and decaying
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import distributed
 
 import conversations
 import questions
@@ -33,13 +34,12 @@ def options():
     p.add_argument("--decay-from", type=float, default=0.5,
                    help="when the learning rate starts to fall, as a share of the time")
     p.add_argument("--tokens", type=int, default=3072, help="tokens a step")
-    p.add_argument("--length", type=int, default=128, help="row length")
-    p.add_argument("--long-length", type=int, default=384, help="row length of the long steps")
-    p.add_argument("--long-every", type=int, default=10, help="every n-th step has long rows")
+    p.add_argument("--workers", type=int, default=1, help="processes that share each step")
+    p.add_argument("--rank", type=int, default=0, help="which of the workers this one is")
     p.add_argument("--lr", type=float, default=0.02, help="Muon, for the matrices")
     p.add_argument("--adam-lr", type=float, default=4e-3, help="AdamW, for all the rest")
     p.add_argument("--bias-speed", type=float, default=4e-3, help="step of the routing bias")
-    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--held-out", type=int, default=50, help="questions per family to watch")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--evaluate-every", type=int, default=200)
     p.add_argument("--log-every", type=int, default=20)
@@ -61,35 +61,28 @@ def learning_rate(step, progress, args):
     return min(1.0, (step + 1) / 60) * (1.0 - 0.99 * min(1.0, fall))
 
 
-def batch(packer, count):
-    rows = [packer.row() for _ in range(count)]
-    ids, learnt, owner = (torch.tensor(part) for part in zip(*rows))
-    return ids, learnt, owner
-
-
 def losses(model, ids, learnt, owner):
     """Cross entropy of the next token and, by the MTP module, of the one after it.
 
-    Returns also how often each is right, over the answers' tokens.
+    Each comes with how many tokens were right and how many were asked: sums, not means.
     """
     hidden, ahead = model(ids, owner)
     out = []
     for states, shift in [(hidden, 1), (ahead, 2)]:
-        scored = (learnt[:, shift:] == 1) & (owner[:, :-shift] == owner[:, shift:])
-        if shift == 2:  # a draft is only asked for after a token that was said, or was about to be
+        scored = (learnt[:, shift:] == 1) & (owner[:, shift:] == 0)
+        if shift == 2:  # a draft is only asked for once an answer has begun
             scored &= learnt[:, 1:-1] == 1
         logits = F.linear(states[:, :-shift][scored], model.lm_head)
         target = ids[:, shift:][scored]
-        right = (logits.argmax(-1) == target).float().mean()
-        out += [F.cross_entropy(logits, target), right]
+        right = (logits.argmax(-1) == target).sum()
+        out.append((F.cross_entropy(logits, target, reduction="sum"), right, len(target)))
     return out
 
 
-def update_biases(model, speed):
+def update_biases(model, loads, speed):
     """The report's section 2.1.2: less for the overloaded experts, more for the idle ones."""
     spread = []
-    for moe in model.moe_layers():
-        load = moe.load.float()
+    for moe, load in zip(model.moe_layers(), loads):
         moe.bias += speed * torch.sign(load.mean() - load)
         spread.append(float(load.max() / load.mean()))
     return spread
@@ -152,22 +145,42 @@ def save(path, **state):
     os.replace(f"{path}.new", path)
 
 
-def train_step(model, opts, packer, factor, mtp_weight, args):
+def add_up(model, args, extra):
+    """Sums gradients, and a flat tensor of other counts, over the workers."""
+    if args.workers == 1:
+        return extra
+    gradients = [p.grad for p in model.parameters()]
+    flat = torch.cat([g.reshape(-1) for g in gradients] + [extra])
+    distributed.all_reduce(flat)
+    *summed, extra = flat.split([g.numel() for g in gradients] + [extra.numel()])
+    for gradient, total in zip(gradients, summed):
+        gradient.copy_(total.view_as(gradient))
+    return extra
+
+
+def train_step(model, opts, pool, factor, mtp_weight, args):
     """One step at `factor` times the peak learning rates; returns the numbers to log."""
     for opt, peak in zip(opts, (args.lr, args.adam_lr)):
+        opt.zero_grad(set_to_none=True)
         for group in opt.param_groups:
             group["lr"] = peak * factor
-    ids, learnt, owner = batch(packer, args.tokens // packer.length)
-    loss, right, mtp_loss, mtp_right = losses(model, ids, learnt, owner)
-    balance = sum(m.balance_loss for m in model.moe_layers())
-    for opt in opts:
-        opt.zero_grad(set_to_none=True)
-    (loss + mtp_weight * mtp_loss + 1e-4 * balance).backward()
+    ids, learnt, owner = map(torch.tensor, pool.batch(args.tokens // args.workers))
+    main, mtp = losses(model, ids, learnt, owner)
+    balance = sum(m.balance_loss for m in model.moe_layers()) * main[2]
+    (main[0] + mtp_weight * mtp[0] + 1e-4 * balance).backward()
+
+    loads = [moe.load.float() for moe in model.moe_layers()]
+    counts = add_up(model, args, torch.cat([torch.tensor([float(n) for n in (*main, *mtp)]),
+                                            torch.cat(loads)]))
+    loss, right, asked, mtp_loss, mtp_right, mtp_asked = counts[:6].tolist()
+    for p in model.parameters():
+        p.grad.div_(asked)
     torch.nn.utils.clip_grad_norm_(opts[1].param_groups[0]["params"], 1.0)
     for opt in opts:
         opt.step()
-    spread = update_biases(model, args.bias_speed * max(0.1, factor))
-    return [float(v.detach()) for v in (loss, right, mtp_loss, mtp_right)] + [max(spread)]
+    loads = counts[6:].view(len(loads), -1)
+    spread = update_biases(model, loads, args.bias_speed * max(0.1, factor))
+    return [loss / asked, right / asked, mtp_loss / mtp_asked, mtp_right / mtp_asked, max(spread)]
 
 
 def restore(path, model, mean, opts):
@@ -180,44 +193,60 @@ def restore(path, model, mean, opts):
     return state["step"], state["seconds"], state["weights"]
 
 
-def main():
-    args = options()
-    torch.set_num_threads(args.threads)
+def agree(value, args):
+    """The first worker's value, so that all take the same decisions by its clock."""
+    if args.workers == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64)
+    distributed.broadcast(shared, 0)
+    return float(shared)
+
+
+def prepare(args):
+    torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # the softmax of masked scores is several times faster
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.workers > 1:
+        distributed.init_process_group("gloo", init_method=f"file://{args.out.resolve()}/workers",
+                                       world_size=args.workers, rank=args.rank)
+
+
+def main():
+    args = options()
+    prepare(args)
     tokenizer = Tokenizer(FOLDER / "tokenizer.json")
-    held_out = questions.held_out_set(per_family=50)
+    held_out = questions.held_out_set(per_family=args.held_out)
     model = Network(Config())
     mean, opts = copy.deepcopy(model), optimizers(model, args)
     step, before, weights = 0, 0.0, {}
     if args.resume:
         step, before, weights = restore(args.out / "checkpoint.pt", model, mean, opts)
-    rng = random.Random(args.seed * 1000003 + step)
-    packers = [conversations.Packer(tokenizer, rng, length, turns)
-               for length, turns in [(args.length, 4), (args.long_length, 10)]]
+    pool = conversations.Pool(tokenizer, random.Random(f"{args.seed} {step} {args.rank}"))
+    pool.weights = weights
     print(f"{sum(p.numel() for p in model.parameters())} parameters, from step {step}", flush=True)
-    clock, tokens, progress = time.time(), 0, 0.0
+    clock, tokens, progress = time.time(), 0, before / (60 * args.minutes)
     while progress < 1.0:
-        packer = packers[step % args.long_every == args.long_every - 1]
-        packer.weights = weights
         factor = learning_rate(step, progress, args)
-        numbers = train_step(model, opts, packer, factor, 0.3 if progress < 0.7 else 0.1, args)
+        numbers = train_step(model, opts, pool, factor, 0.3 if progress < 0.7 else 0.1, args)
         average(mean, model, step)
         step, tokens = step + 1, tokens + args.tokens
-        seconds = before + time.time() - clock
+        seconds = agree(before + time.time() - clock, args)
         progress = seconds / (60 * args.minutes)
         if step % args.log_every == 0:
             print("step {} at {:.1f} min: loss {:.4f} right {:.3f} mtp {:.4f} right {:.3f} "
                   "load {:.2f}".format(step, seconds / 60, *numbers),
                   f"{tokens / (time.time() - clock):.0f} tokens/s", flush=True)
         if step % args.evaluate_every == 0 or progress >= 1.0:
-            result = evaluate(mean, tokenizer, held_out)
+            # Each worker asks its share, and sets its own weights by what it sees.
+            result = evaluate(mean, tokenizer, held_out[args.rank::args.workers])
             report(step, result)
             # Families that lag are drawn more often.
-            weights = {f: 0.5 + 2.5 * min(1.0, 2 * (1 - a)) for f, a in result[0].items()}
-            save(args.out / "checkpoint.pt", model=model.state_dict(), mean=mean.state_dict(),
-                 opts=[o.state_dict() for o in opts], step=step, seconds=seconds, weights=weights)
+            pool.weights = {f: 0.5 + 2.5 * min(1.0, 2 * (1 - a)) for f, a in result[0].items()}
+            if args.rank == 0:
+                save(args.out / "checkpoint.pt", model=model.state_dict(), mean=mean.state_dict(),
+                     opts=[o.state_dict() for o in opts], step=step, seconds=seconds,
+                     weights=pool.weights)
 
 
 if __name__ == "__main__":
