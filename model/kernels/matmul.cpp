@@ -1,0 +1,63 @@
+#include "model/kernels/matmul.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace baton::kernels {
+namespace {
+
+// A panel of 256 KiB stays in the second-level cache while rows stream past it. With few rows the
+// panel is used once, so it is converted four weight rows at a time, within the first level.
+constexpr size_t kPanelFloats = 65536;
+constexpr size_t kFewRows = 4;
+constexpr size_t kFewRowsPanel = 4;
+constexpr size_t kPanelRowsMin = 8;
+constexpr size_t kPanelRowsMax = 64;
+
+}  // namespace
+
+size_t panel_rows(size_t cols) {
+  const size_t fitting = kPanelFloats / std::max<size_t>(cols, 1);
+  return std::clamp(fitting / kPanelRowsMin * kPanelRowsMin, kPanelRowsMin, kPanelRowsMax);
+}
+
+size_t panel_floats(size_t cols) { return std::max(kPanelFloats, kPanelRowsMin * cols); }
+
+void multiply_rows(const Kernels& kernels, const RowsView& in, size_t rows, const Matrix& weights,
+                   size_t begin, size_t end, unsigned segments, std::span<float> scratch,
+                   float* out, size_t out_stride) {
+  if (rows == 0) return;
+  const size_t cols = weights.cols();
+  check(end <= weights.rows(), "weight rows lie inside the matrix");
+  check(segments >= 1 && segments <= kSegmentsMax && cols % segments == 0,
+        "segments divide the contraction");
+  check(scratch.size() >= panel_floats(cols), "the scratch holds a panel");
+  const size_t step = rows <= kFewRows ? kFewRowsPanel : panel_rows(cols);
+  for (size_t first = begin; first < end; first += step) {
+    const size_t count = std::min(step, end - first);
+    for (size_t w = 0; w < count; ++w) {
+      kernels.unpack(weights.row(first + w), scratch.data() + w * cols);
+    }
+    kernels.dots(
+        {in, rows, scratch.data(), cols, count, cols, segments, out + (first - begin), out_stride});
+  }
+}
+
+Team::Team(const Kernels& kernels, ThreadPool& pool, size_t scratch_floats)
+    : kernels_(kernels), pool_(pool), scratch_(pool.size(), std::vector<float>(scratch_floats)) {}
+
+void Team::multiply(const RowsView& in, size_t rows, const Matrix& weights, float* out,
+                    size_t out_stride, unsigned segments) {
+  if (rows == 0) return;
+  const size_t step = panel_rows(weights.cols());
+  const size_t items = (weights.rows() + step - 1) / step;
+  pool_.run(items, [&](size_t item, unsigned thread) {
+    const size_t begin = item * step;
+    const size_t end = std::min(begin + step, weights.rows());
+    multiply_rows(kernels_, in, rows, weights, begin, end, segments, scratch(thread), out + begin,
+                  out_stride);
+  });
+}
+
+}  // namespace baton::kernels

@@ -1,0 +1,51 @@
+#include "model/layers/mlp.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace baton::layers {
+
+Mlp::Mlp(kernels::Team& team, size_t values_max)
+    : team_(team), gate_(values_max), up_(values_max) {}
+
+// gate and up of one panel of weight rows, fused with SiLU.
+void Mlp::run_up(const MlpJob& job, size_t begin, unsigned thread) {
+  const auto& k = team_.kernels();
+  const MlpWeights& w = *job.weights;
+  const size_t width = w.gate.rows();
+  const size_t end = std::min(begin + kernels::panel_rows(w.gate.cols()), width);
+  const size_t at = job.first * width + begin;
+  const auto scratch = team_.scratch(thread);
+  multiply_rows(k, job.in, job.rows, w.gate, begin, end, 1, scratch, gate_.data() + at, width);
+  multiply_rows(k, job.in, job.rows, w.up, begin, end, 1, scratch, up_.data() + at, width);
+  for (size_t r = 0; r < job.rows; ++r) {
+    k.silu_mul(gate_.data() + at + r * width, up_.data() + at + r * width, end - begin);
+  }
+}
+
+void Mlp::run(std::span<const MlpJob> jobs, float* out) {
+  if (jobs.empty()) return;
+  const size_t hidden = jobs.front().weights->down.rows();
+  const size_t width = jobs.front().weights->down.cols();
+  for (const MlpJob& job : jobs) {
+    check((size_t{job.first} + job.rows) * width <= gate_.size(), "an MLP's rows fit its buffers");
+  }
+  const size_t up_step = kernels::panel_rows(hidden);
+  const size_t up_panels = (width + up_step - 1) / up_step;
+  team_.pool().run(jobs.size() * up_panels, [&](size_t item, unsigned thread) {
+    run_up(jobs[item / up_panels], item % up_panels * up_step, thread);
+  });
+  const size_t down_step = kernels::panel_rows(width);
+  const size_t down_panels = (hidden + down_step - 1) / down_step;
+  team_.pool().run(jobs.size() * down_panels, [&](size_t item, unsigned thread) {
+    const MlpJob& job = jobs[item / down_panels];
+    const size_t begin = item % down_panels * down_step;
+    const size_t end = std::min(begin + down_step, hidden);
+    multiply_rows(team_.kernels(), {gate_.data() + job.first * width, width, nullptr}, job.rows,
+                  job.weights->down, begin, end, 1, team_.scratch(thread),
+                  out + job.first * hidden + begin, hidden);
+  });
+}
+
+}  // namespace baton::layers

@@ -1,0 +1,71 @@
+// Weights: views of a checkpoint's matrices as the layers use them, and the small vectors as float.
+//
+// Matrices stay in the mapped files (kernels::Matrix); load_weights reads each value once, to
+// refuse what is not a finite number before anything is served. The checkpoint must outlive them.
+// Thread safety: immutable after load.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "base/system/thread_pool.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/kernels/matrix.h"
+
+namespace baton::layers {
+
+struct AttentionWeights {
+  kernels::Matrix q_a;           // [q_lora, hidden]; empty without a query latent
+  std::vector<float> q_a_norm;   // [q_lora]
+  kernels::Matrix q;             // [heads * (nope + rope), q_lora or hidden]
+  kernels::Matrix kv_a;          // [kv_lora + rope, hidden]
+  std::vector<float> kv_a_norm;  // [kv_lora]
+  kernels::Matrix
+      kv_b;           // [heads * (nope + v), kv_lora]: of each head the key rows, then the values'
+  kernels::Matrix o;  // [hidden, heads * v]
+};
+
+struct MlpWeights {
+  kernels::Matrix gate;  // [width, hidden]
+  kernels::Matrix up;    // [width, hidden]
+  kernels::Matrix down;  // [hidden, width]
+};
+
+struct MoeWeights {
+  kernels::Matrix router;          // [experts, hidden]
+  std::vector<float> router_bias;  // [experts], or empty
+  std::vector<MlpWeights> experts;
+  std::optional<MlpWeights> shared;
+};
+
+struct LayerWeights {
+  std::vector<float> attention_norm;  // [hidden]
+  AttentionWeights attention;
+  std::vector<float> mlp_norm;  // [hidden]
+  MlpWeights dense;             // of a layer without experts
+  std::optional<MoeWeights> moe;
+};
+
+struct MtpWeights {
+  kernels::Matrix embedding;
+  std::vector<float> embedding_norm;  // enorm
+  std::vector<float> hidden_norm;     // hnorm
+  kernels::Matrix projection;         // eh_proj [hidden, 2 * hidden]: embedding first
+  LayerWeights layer;
+  std::vector<float> head_norm;
+  kernels::Matrix head;
+};
+
+struct Weights {
+  kernels::Matrix embedding;  // [vocab, hidden]
+  std::vector<LayerWeights> layers;
+  std::vector<float> final_norm;
+  kernels::Matrix head;  // [vocab, hidden]
+  std::optional<MtpWeights> mtp;
+};
+
+Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
+                             const kernels::Kernels& kernels, ThreadPool& pool);
+
+}  // namespace baton::layers
