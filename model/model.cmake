@@ -1,0 +1,4 @@
+# The runner, the sampler, and what the daemons share around them.
+baton_library(model
+  SOURCES runner.cpp exact_runner.cpp sampling.cpp instance.cpp step_thread.cpp
+  LINK layers checkpoint kvcache kernels parallel proto base)

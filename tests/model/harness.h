@@ -1,0 +1,138 @@
+// Harness: drives a runner as prefill and decode do, for tests: pages, chunks, steps, drafts.
+//
+// A Session is one request's life; several sessions may share a step. Thread safety: one thread.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "kvcache/pool_memory.h"
+#include "model/exact_runner.h"
+
+namespace baton::testing {
+
+struct Session {
+  std::vector<TokenId> prompt;
+  SamplingParams sampling{.temperature = 0};
+  ReportParams report{.logprobs = true, .logits_digest = true};
+  ChoiceIndex choice = 0;
+  bool verify_drafts = false;   // feed the drafts back
+  std::vector<TokenId> forced;  // fed as drafts instead, from the first token on
+  uint32_t forced_at_once = 1;
+
+  std::vector<PageId> pages;
+  Position filled = 0;  // positions run so far
+  std::vector<TokenId> output;
+  std::vector<model::SampledToken> sampled;
+  std::vector<TokenId> drafts;        // for the next step
+  std::vector<TokenLogprob> drafted;  // every draft that was made, with its log-probability
+  uint32_t steps = 0;
+
+  uint32_t prompt_tokens() const { return static_cast<uint32_t>(prompt.size()); }
+  std::vector<Digest> digests() const {
+    std::vector<Digest> all;
+    for (const auto& token : sampled) all.push_back(token.logits);
+    return all;
+  }
+
+  // Rows that fill: at most `chunk` positions before the prompt's last one.
+  model::SequenceRows fill(uint32_t chunk) const {
+    model::SequenceRows rows;
+    const uint32_t count = std::min(chunk, prompt_tokens() - 1 - filled);
+    rows.pages = pages;
+    rows.prompt_tokens = prompt_tokens();
+    rows.first = filled;
+    rows.tokens = std::span(prompt).subspan(filled, count);
+    rows.next = prompt[filled + count];
+    return rows;
+  }
+  void was_filled(const model::SequenceRows& rows) {
+    filled += static_cast<Position>(rows.tokens.size());
+  }
+
+  // Rows that sample: all known tokens not yet run, then drafts.
+  model::SequenceRows decode() {
+    known_ = prompt;
+    known_.insert(known_.end(), output.begin(), output.end());
+    if (!forced.empty()) {
+      const size_t done = std::min(output.size(), forced.size());
+      const size_t count = std::min<size_t>(forced_at_once, forced.size() - done);
+      drafts.assign(forced.begin() + static_cast<ptrdiff_t>(done),
+                    forced.begin() + static_cast<ptrdiff_t>(done + count));
+    } else if (!verify_drafts) {
+      drafts.clear();
+    }
+    model::SequenceRows rows;
+    rows.pages = pages;
+    rows.prompt_tokens = prompt_tokens();
+    rows.first = filled;
+    rows.tokens = std::span(known_).subspan(filled);
+    rows.sampling = &sampling;
+    rows.report = &report;
+    rows.drafts = drafts;
+    rows.prompt = prompt;
+    rows.output = output;
+    rows.choice = choice;
+    return rows;
+  }
+  void was_decoded(const model::SequenceRows& rows, model::SequenceResult result) {
+    filled = static_cast<Position>(rows.first + rows.tokens.size() + result.tokens.size() - 1);
+    for (auto& token : result.tokens) {
+      output.push_back(token.token);
+      sampled.push_back(std::move(token));
+    }
+    drafts = result.drafts;
+    drafted.insert(drafted.end(), result.draft_logprobs.begin(), result.draft_logprobs.end());
+    ++steps;
+  }
+
+ private:
+  std::vector<TokenId> known_;
+};
+
+class Harness {
+ public:
+  Harness(const checkpoint::Checkpoint& checkpoint, model::RunnerOptions options,
+          uint32_t pages = 96)
+      : runner_(model::ExactRunner::create(checkpoint, options).value()),
+        cache_(kvcache::PoolMemory::create_private(runner_->page_format(), pages).value()) {}
+
+  model::ExactRunner& runner() { return *runner_; }
+  kvcache::PoolMemory& cache() { return cache_; }
+
+  Session open(std::vector<TokenId> prompt, uint32_t answer_tokens = 64) {
+    Session session;
+    const uint32_t pages = pages_for(prompt.size() + answer_tokens);
+    for (uint32_t p = 0; p < pages; ++p) {
+      // Scattered over the pool, so that nothing relies on neighbours.
+      session.pages.push_back(PageId(next_page_++ * 7 % cache_.pages()));
+    }
+    session.prompt = std::move(prompt);
+    return session;
+  }
+
+  void prefill(Session& session, uint32_t chunk = 512) {
+    while (session.filled + 1 < session.prompt_tokens()) {
+      const auto rows = session.fill(chunk);
+      runner_->step(std::span(&rows, 1), cache_, {});
+      session.was_filled(rows);
+    }
+  }
+  void decode_step(Session& session) {
+    const auto rows = session.decode();
+    auto results = runner_->step(std::span(&rows, 1), cache_, {});
+    session.was_decoded(rows, std::move(results.front()));
+  }
+  void decode(Session& session, size_t tokens) {
+    while (session.output.size() < tokens) decode_step(session);
+  }
+
+ private:
+  std::unique_ptr<model::ExactRunner> runner_;
+  kvcache::PoolMemory cache_;
+  uint32_t next_page_ = 0;
+};
+
+}  // namespace baton::testing
