@@ -1,5 +1,7 @@
 #include "decode/decode_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -162,12 +164,11 @@ void DecodeState::give_pages() {
   for (const auto& it : in_phase(Phase::wants_pages)) {
     Request& request = it->second;
     if (pool_.counts().free < request.need.total()) break;
-    for (const ReservedPage& page :
-         *pool_.allocate(request.need.prompt, kvcache::PageState::in_use))
-      request.prompt_pages.push_back(page.page);
-    for (const ReservedPage& page :
-         *pool_.allocate(request.need.growth, kvcache::PageState::reserved))
-      request.growth_pages.push_back(page.page);
+    const auto prompt = pool_.allocate(request.need.prompt, kvcache::PageState::in_use);
+    const auto growth = pool_.allocate(request.need.growth, kvcache::PageState::reserved);
+    check(prompt && growth, "pages that were counted as free are not");
+    for (const ReservedPage& page : *prompt) request.prompt_pages.push_back(page.page);
+    for (const ReservedPage& page : *growth) request.growth_pages.push_back(page.page);
     request.phase = Phase::waiting;
     request.times.queued = now_ - request.submitted;
     request.phase_since = now_;

@@ -1,5 +1,7 @@
 #include "decode/handoffs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 

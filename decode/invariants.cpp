@@ -1,5 +1,7 @@
 #include "decode/invariants.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "kvcache/invariants.h"

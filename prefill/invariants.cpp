@@ -1,5 +1,7 @@
 #include "prefill/invariants.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "kvcache/invariants.h"

@@ -1,5 +1,7 @@
 #include "prefill/prefill_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>

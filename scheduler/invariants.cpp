@@ -1,5 +1,7 @@
 #include "scheduler/invariants.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 namespace baton::scheduler {

@@ -1,5 +1,7 @@
 #include "scheduler/placement.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <tuple>

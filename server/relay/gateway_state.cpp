@@ -1,5 +1,7 @@
 #include "server/relay/gateway_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 

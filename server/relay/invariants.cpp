@@ -1,5 +1,7 @@
 #include "server/relay/invariants.h"
 
+#include <fmt/format.h>
+
 namespace baton::server {
 
 std::optional<std::string> broken_invariant(const GatewayState& state) {
