@@ -1,0 +1,87 @@
+// A thousand days in the life of a cluster, each from its seed. A seed that fails is repeated with
+// BATON_SIM_FIRST=<seed> BATON_SIM_SEEDS=1 ; more are tried with a larger BATON_SIM_SEEDS.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/simulation/fake_model.h"
+#include "tests/simulation/world.h"
+
+namespace baton::simulation {
+namespace {
+
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsLeftOver) {
+  const text::Tokenizer tokenizer = fake_tokenizer();
+  const uint64_t first = from_environment("BATON_SIM_FIRST", 1);
+  const uint64_t seeds = from_environment("BATON_SIM_SEEDS", 1000);
+  Outcome sum;
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    const Outcome outcome = World(seed, tokenizer).run();
+    ASSERT_FALSE(outcome.wrong) << "seed " << seed << ", " << *outcome.wrong
+                                << "\nrepeat it with BATON_SIM_FIRST=" << seed
+                                << " BATON_SIM_SEEDS=1";
+    if (seed % 8 == 0) {
+      EXPECT_EQ(outcome.placed_again, 0u) << "without a fault, seed " << seed;
+    }
+    sum.finished += outcome.finished;
+    sum.failed += outcome.failed;
+    sum.cancelled += outcome.cancelled;
+    sum.placed_again += outcome.placed_again;
+    sum.corrupt_frames += outcome.corrupt_frames;
+    sum.crashes += outcome.crashes;
+    sum.tokens += outcome.tokens;
+  }
+  printf(
+      "%u finished, %u failed, %u cancelled; %lu tokens, %lu placed again, %lu corrupt frames, "
+      "%lu crashes\n",
+      sum.finished, sum.failed, sum.cancelled, sum.tokens, sum.placed_again, sum.corrupt_frames,
+      sum.crashes);
+  if (seeds >= 1000) {  // the world was hard, and the cluster was good at it
+    EXPECT_GT(sum.crashes, 1000u);
+    EXPECT_GT(sum.corrupt_frames, 500u);
+    EXPECT_GT(sum.placed_again, 1000u);
+    EXPECT_GT(sum.finished, 4 * sum.failed);
+  }
+}
+
+TEST(Simulation, TheSameSeedIsTheSameDay) {
+  const text::Tokenizer tokenizer = fake_tokenizer();
+  for (const uint64_t seed : {3, 11, 42}) {
+    const Outcome a = World(seed, tokenizer).run();
+    const Outcome b = World(seed, tokenizer).run();
+    EXPECT_EQ(a.finished, b.finished);
+    EXPECT_EQ(a.tokens, b.tokens);
+    EXPECT_EQ(a.placed_again, b.placed_again);
+    EXPECT_EQ(a.corrupt_frames, b.corrupt_frames);
+  }
+}
+
+// The checks can fail: a cluster broken on purpose is found out within a few seeds.
+class Sabotaged : public testing::TestWithParam<std::pair<Sabotage, const char*>> {};
+
+TEST_P(Sabotaged, IsFoundOut) {
+  const text::Tokenizer tokenizer = fake_tokenizer();
+  const auto& [sabotage, sentence] = GetParam();
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Outcome outcome = World(seed, tokenizer, sabotage).run();
+    if (!outcome.wrong) continue;
+    EXPECT_NE(outcome.wrong->find(sentence), std::string::npos) << *outcome.wrong;
+    return;
+  }
+  FAIL() << "nobody noticed";
+}
+
+INSTANTIATE_TEST_SUITE_P(Simulation, Sabotaged,
+                         testing::Values(std::pair(Sabotage::believe_frames, "fault-free it is"),
+                                         std::pair(Sabotage::stale_pages, "fault-free it is"),
+                                         std::pair(Sabotage::repeat_token, "fault-free it is"),
+                                         std::pair(Sabotage::drop_token, "fault-free it is"),
+                                         std::pair(Sabotage::lose_step, "left over")));
+
+}  // namespace
+}  // namespace baton::simulation

@@ -1,0 +1,248 @@
+#include "tests/simulation/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/simulation/fake_model.h"
+
+namespace baton::simulation {
+namespace {
+
+constexpr Duration kSettleTime = Duration(70s);
+const std::array<const char*, 5> kMortals = {"scheduler", "prefill-0", "prefill-1", "decode-0",
+                                             "decode-1"};
+
+}  // namespace
+
+World::World(uint64_t seed, const text::Tokenizer& tokens, Sabotage how)
+    : random(seed), network(time, random), tokenizer(tokens), sabotage(how) {
+  faulty_ = seed % 8 != 0 && how == Sabotage::none;  // one of eight has a fair day
+  pages = random.chance(0.3) ? 14 + static_cast<uint32_t>(random.below(10)) : 64;
+  busy_ = network.delay(2s, 8s);
+  prefills_.resize(2);
+  decodes_.resize(2);
+  start("scheduler");
+  for (const char* name : kMortals)
+    if (std::string(name) != "scheduler") start(name);
+  gateway_ = std::make_unique<GatewayNode>(*this);
+  if (faulty_) plan_faults();
+  if (how == Sabotage::believe_frames) network.faults.frame_corrupt = 0.2;
+  plan_clients();
+}
+
+void World::wrong(const std::string& what) {
+  if (outcome_.wrong) return;
+  outcome_.wrong = fmt::format("at {:.6f} s: {}", to_seconds(time.now().time_since_epoch()), what);
+}
+
+Outcome World::run() {
+  const Instant end_of_faults = time.now() + busy_;
+  while (!outcome_.wrong && time.advance(end_of_faults)) {
+  }
+  network.faults = Faults{};
+  settling = true;
+  // Every request ends by its own deadline; then what was lost on the way is cleared up.
+  const Instant end_of_requests = end_of_faults + 60s;
+  while (!outcome_.wrong && !all_ended() && time.advance(end_of_requests)) {
+  }
+  if (!outcome_.wrong && !all_ended()) wrong("a request has not ended long after its deadline");
+  const Instant settled = time.now() + kSettleTime;
+  while (!outcome_.wrong && time.advance(settled)) {
+  }
+  if (!outcome_.wrong) check_settled();
+  outcome_.placed_again = gateway_->state().counts().placed_again;
+  return outcome_;
+}
+
+// ---- clients -----------------------------------------------------------------------------------
+
+RequestState World::draw_request(uint64_t id) {
+  RequestState request;
+  request.id = RequestId{id};
+  request.model = "fake";
+  uint64_t length = 1 + random.below(random.chance(0.3) ? 300 : 90);
+  if (random.chance(0.1)) length = 1 + 64 * random.below(3);  // at the edge of a page
+  for (uint64_t i = 0; i < length; ++i)
+    request.prompt.push_back(static_cast<TokenId>(random.below(kVocabulary)));
+  request.choices = random.chance(0.2) ? 2 + static_cast<uint32_t>(random.below(2)) : 1;
+  request.stop.max_tokens = 1 + static_cast<uint32_t>(random.below(random.chance(0.2) ? 150 : 40));
+  if (random.chance(0.3)) request.stop.min_tokens = static_cast<uint32_t>(random.below(20));
+  if (random.chance(0.3)) request.stop.strings = {"A", "BC"};
+  request.stop.include_string = random.chance(0.3);
+  request.stop.ignore_eos = random.chance(0.3);
+  request.priority = static_cast<int32_t>(random.below(3));
+  request.sampling.seed = random.next();
+  return request;
+}
+
+void World::plan_clients() {
+  const uint64_t count = 4 + random.below(14);
+  for (uint64_t id = 1; id <= count; ++id) {
+    time.after(network.delay(600ms, busy_), [this, id] { begin(id); });
+  }
+}
+
+void World::begin(uint64_t id) {
+  Client& client = clients_[RequestId{id}];
+  client.request = draw_request(id);
+  for (ChoiceIndex choice = 0; choice < client.request.choices; ++choice)
+    client.expected.push_back(reference(client.request, choice, tokenizer));
+  client.received.resize(client.request.choices);
+  const Duration time_left = random.chance(0.1) ? network.delay(1ms, 2s) : Duration(40s);
+  gateway_->feed(server::Begin{client.request, time_left});
+  if (!random.chance(faulty_ ? 0.15 : 0.05)) return;
+  time.after(network.delay(0ns, 1s), [this, id] {
+    Client& leaving = clients_.at(RequestId{id});
+    if (leaving.ended) return;
+    leaving.ended = leaving.cancelled = true;
+    ++outcome_.cancelled;
+    gateway_->feed(server::ClientGone{RequestId{id}});
+  });
+}
+
+void World::delivered(RequestId request, const std::vector<TokenEvent>& tokens) {
+  Client& client = clients_.at(request);
+  if (client.ended) return wrong(fmt::format("request {} speaks after its end", request.value));
+  for (const TokenEvent& event : tokens) {
+    if (event.choice >= client.expected.size())
+      return wrong("a token of a choice that is not there");
+    const std::vector<TokenEvent>& expected = client.expected[event.choice];
+    uint32_t& received = client.received[event.choice];
+    if (event.index != received || received >= expected.size())
+      return wrong(fmt::format("request {} choice {}: token {} comes where {} of {} is due",
+                               request.value, event.choice, event.index, received,
+                               expected.size()));
+    if (event != expected[received])
+      return wrong(
+          fmt::format("request {} choice {}: token {} is {} '{}', fault-free it is {} '{}'",
+                      request.value, event.choice, received, event.token, event.text,
+                      expected[received].token, expected[received].text));
+    ++received;
+    ++outcome_.tokens;
+  }
+}
+
+void World::ended(RequestId request, bool finished, const server::Timeline* timeline) {
+  Client& client = clients_.at(request);
+  if (client.ended) return wrong(fmt::format("request {} ends twice", request.value));
+  client.ended = true;
+  ++(finished ? outcome_.finished : outcome_.failed);
+  if (!finished) return;
+  for (ChoiceIndex choice = 0; choice < client.expected.size(); ++choice)
+    if (client.received[choice] != client.expected[choice].size())
+      wrong(fmt::format("request {} is finished without all tokens of choice {}", request.value,
+                        choice));
+  if (server::sum_of_parts(*timeline) != timeline->first_token)
+    wrong("the parts of a timeline don't sum up to the time to the first token");
+}
+
+bool World::all_ended() const {
+  const bool clients_done = std::all_of(clients_.begin(), clients_.end(),
+                                        [](const auto& entry) { return entry.second.ended; });
+  return clients_done && gateway_->state().live() == 0;
+}
+
+// ---- faults ------------------------------------------------------------------------------------
+
+void World::plan_faults() {
+  Faults& faults = network.faults;
+  const auto some = [this](double most) {
+    return random.chance(0.5) ? 0.0 : most * static_cast<double>(random.below(100)) / 100;
+  };
+  faults.lose = some(0.02);
+  faults.repeat = some(0.1);
+  faults.break_link = some(0.01);
+  faults.silence_link = some(0.002);
+  faults.frame_lose = some(0.1);
+  faults.frame_repeat = some(0.2);
+  faults.frame_corrupt = some(0.3);
+  faults.frames_drop = some(0.05);
+  faults.slow = random.chance(0.3);
+  const uint64_t misfortunes = random.below(8);
+  for (uint64_t i = 0; i < misfortunes; ++i)
+    time.after(network.delay(100ms, busy_), [this] { misfortune(); });
+}
+
+// A process dies, or is stopped for a while, or is asked to end.
+void World::misfortune() {
+  const std::string name = kMortals[random.below(kMortals.size())];
+  const uint64_t kind = random.below(6);
+  PrefillNode* const prefill = this->prefill(name);
+  DecodeNode* const decode = this->decode(name);
+  if (kind == 0 && prefill) return prefill->feed(prefill::Drain{});
+  if (kind == 0 && decode) return decode->feed(decode::Drain{});
+  if (kind == 1) {
+    Node* const node = prefill  ? static_cast<Node*>(prefill)
+                       : decode ? static_cast<Node*>(decode)
+                                : static_cast<Node*>(scheduler_.get());
+    if (node) node->life()->frozen_until = time.now() + network.delay(10ms, 8s);
+    return;
+  }
+  ++outcome_.crashes;
+  replace(name, network.delay(1ms, 4s));
+}
+
+void World::replace(const std::string& name, Duration pause) {
+  const auto kill = [&](auto& node) {
+    if (!node || node->peer().name != name) return;
+    node->life()->alive = false;
+    network.died(node->life());
+    node.reset();
+    time.after(pause, [this, name] { start(name); });
+  };
+  kill(scheduler_);
+  for (auto& node : prefills_) kill(node);
+  for (auto& node : decodes_) kill(node);
+}
+
+void World::start(const std::string& name) {
+  const uint64_t incarnation = 100 + ++lives_;
+  if (name == "scheduler") {
+    scheduler_ = std::make_unique<SchedulerNode>(*this, name, incarnation);
+    return;
+  }
+  const size_t slot = name.ends_with("0") ? 0 : 1;
+  if (name.starts_with("prefill")) {
+    prefills_[slot] = std::make_unique<PrefillNode>(*this, name, incarnation);
+    prefills_[slot]->scheduler().connect();
+    prefills_[slot]->feed(prefill::Tick{});
+  } else {
+    decodes_[slot] = std::make_unique<DecodeNode>(*this, name, incarnation);
+    decodes_[slot]->scheduler().connect();
+    decodes_[slot]->feed(decode::Tick{});
+  }
+}
+
+// ---- the end -----------------------------------------------------------------------------------
+
+void World::check_settled() {
+  const auto left = [this](const std::string& where, const char* what, uint64_t count) {
+    if (count > 0) wrong(fmt::format("{} has {} {} left over", where, count, what));
+  };
+  for (const auto& node : prefills_) {
+    if (!node) continue;
+    left(node->peer().name, "jobs", node->state().jobs());
+    const PageCounts& pages = node->state().pool().counts();
+    left(node->peer().name, "pages", pages.total - pages.free);
+  }
+  for (const auto& node : decodes_) {
+    if (!node) continue;
+    left(node->peer().name, "requests", node->state().live());
+    left(node->peer().name, "sessions", node->receiver().open_sessions());
+    const PageCounts& pages = node->state().pool().counts();
+    left(node->peer().name, "pages", pages.total - pages.free);
+  }
+  if (!scheduler_) return wrong("the scheduler has not come back");
+  for (const auto& [incarnation, instance] : scheduler_->state().registry().instances()) {
+    const auto charged = scheduler_->state().charges().charged(incarnation);
+    left(instance.peer.name, "requests charged", charged.requests);
+  }
+  if (scheduler_->state().registry().instances().size() != 4)
+    wrong(fmt::format("the scheduler knows {} instances of 4",
+                      scheduler_->state().registry().instances().size()));
+  if (scheduler_->state().charges().placements() > 0)
+    left("the scheduler", "placements", scheduler_->state().charges().placements());
+}
+
+}  // namespace baton::simulation
