@@ -8,7 +8,7 @@ namespace baton::checkpoint {
 namespace {
 
 constexpr size_t kRanksMax = 65536;
-constexpr size_t kTpMax = 8;  // partial sums of a split contraction (DESIGN, "Splits don't show")
+constexpr size_t kTpMax = 8;  // partial sums of a split contraction (parallel/README.md)
 
 size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 

@@ -1,12 +1,12 @@
 // Summary: what a checkpoint is, in numbers, and what a parallel layout makes of it in memory.
 //
-// Counts follow DeepSeek's own: "active" are the weights that one token is multiplied with, the head
-// among them, the embedding (a lookup) not; the MTP layer is counted apart, and its copies of
-// embedding and head apart from it. Bytes
-// are those of the files, or, from a configuration alone, those its files would have (FP8 linear
-// weights with F32 scales where it says so, BF16 for the rest, the router's bias F32).
-// A rank's memory follows DESIGN's layouts: tp divides the heads' weights and the head, experts lie
-// in ceil((experts + redundant) / (tp * dp)) slots, and what else there is lies on every rank.
+// Counts follow DeepSeek's own: "active" are the weights that one token is multiplied with, the
+// head among them, the embedding (a lookup) not; the MTP layer is counted apart, and its copies of
+// embedding and head apart from it. Bytes are those of the files, or, from a configuration alone,
+// those its files would have (FP8 linear weights with F32 scales where it says so, BF16 for the
+// rest, the router's bias F32). A rank's memory follows the layouts of parallel/: tp divides the
+// heads' weights and the head, experts lie in ceil((experts + redundant) / (tp * dp)) slots, and
+// what else there is lies on every rank.
 // Thread safety: pure functions.
 #pragma once
 

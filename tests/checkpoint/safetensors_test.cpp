@@ -143,9 +143,8 @@ TEST(Safetensors, EveryRefusalOfAnEntryNamesTheTensor) {
 
 TEST(Safetensors, RangesTileTheData) {
   const auto two = [](std::string_view a, std::string_view b) {
-    return fmt::format(
-        R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
-        a, b);
+    constexpr auto kEntry = R"("{}":{{"dtype":"U8","shape":[2],"data_offsets":{}}})";
+    return "{" + fmt::format(kEntry, "a", a) + "," + fmt::format(kEntry, "b", b) + "}";
   };
   EXPECT_EQ(refusal(two("[0,2]", "[2,4]"), 4), "");
   EXPECT_EQ(refusal(two("[2,4]", "[0,2]"), 4), "");

@@ -23,6 +23,6 @@ inline std::filesystem::path shared_data(const std::string& name) {
 }  // namespace baton::testing
 
 // Skips the test with a sentence where the reference data are absent.
-#define BATON_NEED_SHARED(variable, name)                                       \
-  const std::filesystem::path variable = ::baton::testing::shared_data(name);  \
+#define BATON_NEED_SHARED(variable, name)                                     \
+  const std::filesystem::path variable = ::baton::testing::shared_data(name); \
   if (variable.empty()) GTEST_SKIP() << "reference data " << name << " absent"
