@@ -24,10 +24,17 @@ const char* to_string(FrameVerdict verdict) {
   return "unknown";
 }
 
-HandoffReceiver::HandoffReceiver(PagePool& pool, PageFormat format, SessionLimits limits)
-    : pool_(pool), format_(format), limits_(limits) {
-  check(format_.valid(), "a hand-off needs a valid page format");
+namespace {
+
+PageFormat checked(PageFormat format) {
+  check(format.valid(), "a hand-off needs a valid page format");
+  return format;
 }
+
+}  // namespace
+
+HandoffReceiver::HandoffReceiver(PagePool& pool, PageFormat format, SessionLimits limits)
+    : pool_(pool), format_(checked(format)), limits_(limits) {}
 
 std::optional<SessionId> HandoffReceiver::open(JobId job, SessionId session, uint32_t tokens,
                                                Instant now) {

@@ -1,0 +1,100 @@
+#include "kvcache/sender.h"
+
+#include <gtest/gtest.h>
+
+namespace baton::kvcache {
+namespace {
+
+constexpr PageFormat kFormat{3, 16};  // two layers and the MTP layer
+
+Reserved reserved(uint32_t pages) {
+  Reserved out{JobId{5}, {1, 2}, {}, "127.0.0.1:1", 10s};
+  for (uint32_t i = 0; i < pages; ++i) out.pages.push_back({PageId{40 + i}, Epoch{7 + i}});
+  return out;
+}
+
+std::vector<FrameName> names(const std::vector<OutgoingFrame>& frames) {
+  std::vector<FrameName> out;
+  for (const auto& f : frames) out.push_back({f.header.layer, f.header.page});
+  return out;
+}
+
+HandoffSender sender(uint32_t tokens) {
+  std::vector<PageId> pages;
+  for (uint32_t i = 0; i < pages_for(tokens); ++i) pages.push_back(PageId{10 + i});
+  return *HandoffSender::start(reserved(pages_for(tokens)), pages, tokens, kFormat);
+}
+
+TEST(HandoffSender, RefusesAnotherNumberOfPages) {
+  const auto wrong = HandoffSender::start(reserved(3), {PageId{1}, PageId{2}}, 100, kFormat);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(HandoffSender, NamesFullPagesAsTheirLayerGrowsAndThePartialOneAtTheEnd) {
+  auto s = sender(150);
+  EXPECT_TRUE(s.layer_finished(0, 63).empty());
+  EXPECT_EQ(names(s.layer_finished(0, 64)), (std::vector<FrameName>{{0, 0}}));
+  EXPECT_TRUE(s.layer_finished(0, 64).empty());
+  EXPECT_TRUE(s.layer_finished(0, 10).empty()) << "news that is old";
+  EXPECT_EQ(names(s.layer_finished(1, 149)), (std::vector<FrameName>{{1, 0}, {1, 1}}));
+  EXPECT_EQ(names(s.layer_finished(0, 150)), (std::vector<FrameName>{{0, 1}, {0, 2}}));
+  EXPECT_FALSE(s.all_posted());
+  s.layer_finished(1, 150);
+  EXPECT_EQ(names(s.layer_finished(2, 150)), (std::vector<FrameName>{{2, 0}, {2, 1}, {2, 2}}));
+  EXPECT_TRUE(s.all_posted());
+}
+
+TEST(HandoffSender, AFullLastPageIsFinalWhenItIsFull) {
+  auto s = sender(128);
+  EXPECT_EQ(names(s.layer_finished(0, 128)), (std::vector<FrameName>{{0, 0}, {0, 1}}));
+}
+
+TEST(HandoffSender, FramesSayWhatTheReceiverExpects) {
+  auto s = sender(70);
+  const auto frames = s.layer_finished(2, 70);
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[1].header, (FrameHeader{{1, 2}, Epoch{8}, 2, 1, 6 * 16, 0}));
+  EXPECT_EQ(frames[0].header.length, 64u * 16);
+  EXPECT_EQ(frames[1].page, PageId{11});
+  EXPECT_EQ(s.session(), (SessionId{1, 2}));
+  EXPECT_EQ(s.job(), JobId{5});
+  EXPECT_EQ(s.frame_address(), "127.0.0.1:1");
+}
+
+TEST(HandoffSender, SendsAgainOnlyWhatWasSentAndEachOnce) {
+  auto s = sender(150);
+  s.layer_finished(1, 128);
+  const std::vector<FrameName> asked{{1, 1}, {1, 2}, {0, 0}, {1, 0}, {1, 1}, {9, 0}, {1, 99}};
+  EXPECT_EQ(names(s.resend(asked)), (std::vector<FrameName>{{1, 0}, {1, 1}}));
+}
+
+TEST(HandoffSender, AJobWithoutTokensIsPostedAtOnce) {
+  auto s = sender(0);
+  EXPECT_TRUE(s.all_posted());
+  EXPECT_TRUE(s.layer_finished(0, 0).empty());
+}
+
+TEST(HandoffSender, SealsWithOneDigestAPage) {
+  auto memory = PoolMemory::create_private(kFormat, 12);
+  auto s = sender(70);
+  for (uint32_t layer = 0; layer < 3; ++layer) s.layer_finished(layer, 70);
+  *memory->entry(PageId{11}, 2, 5) = std::byte{9};
+  const auto digests = s.digests(*memory);
+  ASSERT_EQ(digests.size(), 2u);
+  EXPECT_EQ(digests[0], page_digest(*memory, PageId{10}, 64));
+  EXPECT_EQ(digests[1], page_digest(*memory, PageId{11}, 6));
+  *memory->entry(PageId{11}, 2, 6) = std::byte{9};  // beyond the prompt
+  EXPECT_EQ(s.digests(*memory), digests);
+}
+
+TEST(HandoffSenderDeath, StopsWhenSealedTooEarly) {
+  auto memory = PoolMemory::create_private(kFormat, 12);
+  auto s = sender(70);
+  EXPECT_DEATH(s.digests(*memory), "before it is computed");
+  EXPECT_DEATH(s.layer_finished(3, 1), "doesn't have");
+  EXPECT_DEATH(s.layer_finished(0, 71), "more tokens");
+}
+
+}  // namespace
+}  // namespace baton::kvcache
