@@ -1,0 +1,98 @@
+#include "base/system/options.h"
+#include "server/gateway_program.h"
+
+namespace baton::server {
+
+namespace {
+
+void add_address_options(CLI::App& app, GatewayProgramOptions& o) {
+  app.add_option("--scheduler", o.scheduler, "Address of the scheduler")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--host", o.host, "Address to serve HTTP on")->capture_default_str();
+  app.add_option("--port", o.port, "Port for HTTP; 0: any free one")->capture_default_str();
+  app.add_option("--grpc-host", o.grpc_host,
+                 "Address to serve gRPC on [127.0.0.1: it has no encryption]");
+  app.add_option("--grpc-port", o.grpc_port, "Port for gRPC; 0: any free one")
+      ->capture_default_str();
+  app.add_option("--ports-file", o.ports_file,
+                 "Write the addresses really bound to this file, as JSON");
+}
+
+void add_access_options(CLI::App& app, GatewayProgramOptions& o) {
+  app.add_option("--api-key-file", o.api_key_file,
+                 "File of API keys, one a line or sha256:HEX; every path but liveness and "
+                 "readiness then needs one");
+  app.add_option("--api-key", o.api_key,
+                 "One API key; better given as BATON_API_KEY, since others can see flags");
+  app.add_option("--allowed-origin", o.router.allowed_origin,
+                 "Web origin that browsers may call from (CORS), or *");
+  app.add_flag("--access-log", o.router.access_log, "Log each request, without its contents");
+  app.add_option("--log-level", o.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+}
+
+void add_request_limits(CLI::App& app, GatewayProgramOptions& o) {
+  app.add_option("--max-model-len", o.max_model_len,
+                 "Tokens of prompt and answer together [what the model was made for]");
+  app.add_option("--max-n", o.generate.api.choices_max, "Choices of one request")
+      ->check(CLI::Range(1, 128))
+      ->capture_default_str();
+  app.add_option("--max-prompts", o.generate.api.prompts_max, "Prompts of one text completion")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--max-requests", o.relay.requests_max, "Requests under way at once")
+      ->capture_default_str();
+  app.add_option("--max-attempts", o.relay.attempts_max, "Placements of one request")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--request-timeout", o.deadline_s, "Seconds for a request, queueing included")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_bytes_option(app, "--max-body", o.listener.connection.read.body_bytes_max,
+                   "Bytes of a request's body");
+  app.add_option("--tokenizer-threads", o.work_threads, "Threads that prepare large requests")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--tokenizer-queue", o.work_queue_max, "Large requests that may wait for them")
+      ->capture_default_str();
+}
+
+void add_connection_limits(CLI::App& app, GatewayProgramOptions& o) {
+  app.add_option("--max-connections", o.listener.connections_max, "Open client connections")
+      ->capture_default_str();
+  app.add_option("--max-connections-per-address", o.listener.connections_per_address_max,
+                 "Open connections of one client address")
+      ->capture_default_str();
+  add_bytes_option(app, "--stream-buffer", o.listener.connection.stream_buffer_bytes_max,
+                   "Unsent bytes of a stream before its reader is cut off");
+  app.add_option("--drain-grace", o.drain_grace_s,
+                 "Seconds after SIGTERM in which new requests are still served, for balancers to "
+                 "notice")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--drain-timeout", o.drain_timeout_s,
+                 "Seconds after the grace for running requests to end")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+}  // namespace
+
+std::optional<int> parse_gateway_options(GatewayProgramOptions& options, int argc, char** argv) {
+  CLI::App app{
+      "baton-gateway: serves a model's HTTP API (OpenAI's) and gRPC API in front of a cluster."};
+  app.add_option("--model", options.model, "Folder of the model: config, tokenizer, chat template")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--served-model-name", options.served_model_name,
+                 "Name that clients use [the folder's]");
+  add_address_options(app, options);
+  add_access_options(app, options);
+  add_request_limits(app, options);
+  add_connection_limits(app, options);
+  return parse_options(app, argc, argv);
+}
+
+}  // namespace baton::server

@@ -1,0 +1,94 @@
+#include "server/loaded_model.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace baton::server {
+
+LoadedModel::LoadedModel(text::Tokenizer tokenizer, std::optional<text::ChatTemplate> chat,
+                         api::ModelFacts facts)
+    : tokenizer_(std::move(tokenizer)), chat_(std::move(chat)), facts_(std::move(facts)) {}
+
+std::string name_of(const std::filesystem::path& directory) {
+  const auto whole = std::filesystem::absolute(directory).lexically_normal();
+  const auto name = whole.filename().empty() ? whole.parent_path().filename() : whole.filename();
+  return name.empty() ? "model" : name.string();
+}
+
+SamplingParams default_sampling(const checkpoint::SamplingDefaults& defaults) {
+  SamplingParams sampling;
+  if (defaults.temperature) sampling.temperature = static_cast<float>(*defaults.temperature);
+  if (!defaults.do_sample) sampling.temperature = 0;
+  if (defaults.top_p) sampling.top_p = static_cast<float>(*defaults.top_p);
+  if (defaults.top_k) sampling.top_k = static_cast<uint32_t>(*defaults.top_k);
+  if (defaults.repetition_penalty) {
+    sampling.repetition_penalty = static_cast<float>(*defaults.repetition_penalty);
+  }
+  return sampling;
+}
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const ModelOptions& options) {
+  BATON_TRY(config, checkpoint::read_config(options.directory));
+  BATON_TRY(tokenizer, text::Tokenizer::load(options.directory));
+  std::optional<text::ChatTemplate> chat;
+  auto loaded = text::ChatTemplate::load(options.directory);
+  if (loaded) {
+    chat.emplace(*std::move(loaded));
+  } else if (loaded.error().code != ErrorCode::not_found) {
+    return loaded.error();  // a base model has none; a broken one must not be served
+  }
+  api::ModelFacts facts;
+  facts.name = options.served_name.empty() ? name_of(options.directory) : options.served_name;
+  facts.root = name_of(options.directory);
+  facts.created = options.created;
+  facts.vocab_size = static_cast<uint32_t>(config.vocab_size);
+  facts.max_model_len = static_cast<uint32_t>(config.max_position_embeddings);
+  if (options.max_model_len > facts.max_model_len) {
+    return fail(ErrorCode::invalid_argument,
+                "--max-model-len is {}, but the model was made for at most {} tokens.",
+                options.max_model_len, facts.max_model_len);
+  }
+  if (options.max_model_len > 0) facts.max_model_len = options.max_model_len;
+  facts.sampling = default_sampling(config.sampling);
+  return std::unique_ptr<LoadedModel>(
+      new LoadedModel(std::move(tokenizer), std::move(chat), std::move(facts)));
+}
+
+// A tokenizer may know more tokens than the model has rows.
+Result<void> LoadedModel::check_ids(std::span<const TokenId> ids) const {
+  for (const TokenId id : ids) {
+    if (id < facts_.vocab_size) continue;
+    return fail(ErrorCode::invalid_argument,
+                "The text has the token {}, which this model of {} tokens does not know.", id,
+                facts_.vocab_size);
+  }
+  return {};
+}
+
+Result<std::vector<TokenId>> LoadedModel::encode(std::string_view text, bool add_special) const {
+  BATON_TRY(ids, tokenizer_.encode(text, text::SpecialText::as_token));
+  const auto bos = tokenizer_.bos();
+  if (add_special && tokenizer_.adds_bos() && bos) ids.insert(ids.begin(), *bos);
+  BATON_CHECKED(check_ids(ids));
+  return std::move(ids);
+}
+
+Result<std::vector<TokenId>> LoadedModel::encode_chat(const nlohmann::json& messages,
+                                                      const nlohmann::json& kwargs) const {
+  if (!chat_) {
+    return fail(ErrorCode::unsupported,
+                "This model has no chat template; ask /v1/completions instead.");
+  }
+  BATON_TRY(rendered, chat_->render(messages, nullptr, kwargs));
+  BATON_TRY(ids, tokenizer_.encode(rendered));
+  BATON_CHECKED(check_ids(ids));
+  return std::move(ids);
+}
+
+std::string LoadedModel::decode(std::span<const TokenId> ids, bool skip_special) const {
+  return tokenizer_.decode(ids, skip_special);
+}
+
+std::string_view LoadedModel::token_bytes(TokenId id) const { return tokenizer_.token_bytes(id); }
+
+}  // namespace baton::server

@@ -1,0 +1,32 @@
+// ApiKeys: who may use the server. Only SHA-256 hashes of keys are kept, and compared in constant
+// time; with no keys everybody may. Several keys are valid at once, so that one can be replaced.
+// Thread safety: const after load.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash/sha256.h"
+#include "base/result.h"
+
+namespace baton::server {
+
+class ApiKeys {
+ public:
+  ApiKeys() = default;
+  // One key a line, or "sha256:" and the hash of one in hex; # begins a comment.
+  static Result<ApiKeys> load(const std::filesystem::path& file);
+  void add(std::string_view key);
+
+  bool none() const { return hashes_.empty(); }
+  bool allows(std::string_view key) const;
+  // From the value of an Authorization field: "Bearer KEY".
+  bool allows_header(std::string_view authorization) const;
+
+ private:
+  std::vector<Sha256Digest> hashes_;
+};
+
+}  // namespace baton::server

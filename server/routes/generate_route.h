@@ -1,0 +1,56 @@
+// GenerateRoute: /v1/chat/completions and /v1/completions, from body to last byte.
+//
+// Each request is a session: prepared (big bodies on the work queue), submitted (one cluster
+// request for each prompt), answered whole or as a stream. The status line of a stream goes out
+// with the first token, so that a full cluster can still be a 429, or after a while without one, so
+// that clients keep waiting. A client that leaves cancels. Thread: the I/O thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "server/api/prepare.h"
+#include "server/engine.h"
+#include "server/http/exchange.h"
+#include "server/routes/serving_metrics.h"
+#include "server/routes/work_queue.h"
+
+namespace baton::server {
+
+struct GenerateLimits {
+  api::ApiLimits api;
+  size_t inline_body_bytes_max = 16 * 1024;  // larger bodies are prepared on the work queue
+  Duration quiet_start_max = 15s;            // then the stream begins without a token
+};
+
+struct GenerateContext {
+  boost::asio::any_io_executor executor;
+  const api::TextModel& model;
+  Engine& engine;
+  const Clock& clock;
+  WorkQueue& work;
+  ServingMetrics& metrics;
+  std::function<uint64_t()> draw;  // chance: seeds and ids
+  GenerateLimits limits;
+};
+
+class GenerateSession;
+
+class GenerateRoute {
+ public:
+  explicit GenerateRoute(GenerateContext context);
+  ~GenerateRoute();
+
+  void handle(bool chat, http::Request request, std::unique_ptr<http::Exchange> exchange);
+  size_t sessions() const { return sessions_.size(); }
+
+ private:
+  friend class GenerateSession;
+  GenerateContext context_;
+  std::unordered_map<const GenerateSession*, std::shared_ptr<GenerateSession>> sessions_;
+};
+
+}  // namespace baton::server

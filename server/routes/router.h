@@ -1,0 +1,66 @@
+// Router: which path is answered by whom, who may ask, and what is said to everybody else.
+//
+// Paths are matched exactly, on the same parsed path on which keys are decided; every path but
+// liveness and readiness needs a key when keys are set. Each answer carries X-Request-Id (the
+// client's, else drawn) and is counted and logged, without contents. Thread: the I/O thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/observe/log.h"
+#include "server/http/exchange.h"
+#include "server/routes/api_keys.h"
+#include "server/routes/generate_route.h"
+
+namespace baton::server {
+
+struct RouterOptions {
+  std::string allowed_origin;  // Access-Control-Allow-Origin; empty: none
+  bool access_log = false;
+};
+
+class Router final : public http::Handler {
+ public:
+  Router(GenerateContext context, ApiKeys keys, Metrics& metrics, Log log, RouterOptions options);
+  ~Router() override;
+
+  // From now on new requests are refused with 503; what runs goes on.
+  void drain() { draining_ = true; }
+  size_t sessions() const { return generate_.sessions(); }
+
+  std::optional<http::Response> refuse(const http::Request& head) override;
+  void handle(http::Request request, std::unique_ptr<http::Exchange> exchange) override;
+  http::Response bad_request(int status, std::string_view message) override;
+
+ private:
+  using Answer = std::function<void(http::Request, std::unique_ptr<http::Exchange>)>;
+  struct Route {
+    std::string method;   // GET answers HEAD too
+    bool open = false;    // needs no key
+    bool serves = false;  // refused while draining
+    Answer answer;
+  };
+
+  void add(std::string method, std::string path, Answer answer);
+  void add_get(std::string path, std::function<http::Response()> answer, bool open = false);
+  void add_work(std::string path,
+                api::ApiResult<std::string> (*work)(std::string_view, const api::TextModel&,
+                                                    const api::ApiLimits&));
+  const Route* find_route(const http::Request& request) const;
+  http::Response dressed(http::Response response) const;
+
+  GenerateContext context_;
+  ApiKeys keys_;
+  Metrics& metrics_;
+  Log log_;
+  RouterOptions options_;
+  GenerateRoute generate_;
+  std::unordered_map<std::string, Route> routes_;
+  bool draining_ = false;
+  prometheus::Counter& auth_failures_;
+};
+
+}  // namespace baton::server

@@ -1,0 +1,45 @@
+// ServingMetrics: what the gateway counts of requests, under the names that vLLM's dashboards and
+// autoscalers read, and the text of /metrics, workers included.
+// Thread safety: counting from any thread; render on the I/O thread.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/observe/metrics.h"
+#include "proto/cluster.h"
+
+namespace baton::server {
+
+class ServingMetrics {
+ public:
+  ServingMetrics(Metrics& metrics, const std::string& model_name);
+
+  void begun(uint64_t prompt_tokens, uint32_t choices, uint64_t max_tokens);
+  void first_token(Duration since_arrival);
+  void token_gap(Duration gap);
+  // `reason`: "stop", "length", "abort" or "error".
+  void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);
+
+  // The gateway's own and all that the workers reported.
+  std::string render(const ClusterView& cluster) const;
+
+ private:
+  void add_cluster(MetricsSnapshot& all, const ClusterView& cluster) const;
+
+  Metrics& metrics_;
+  std::string model_name_;
+  Labels labels_;
+  prometheus::Counter& prompt_tokens_;
+  prometheus::Counter& generation_tokens_;
+  prometheus::Histogram& first_token_;
+  prometheus::Histogram& inter_token_;
+  prometheus::Histogram& per_output_token_;
+  prometheus::Histogram& e2e_;
+  prometheus::Histogram& request_prompt_tokens_;
+  prometheus::Histogram& request_generation_tokens_;
+  prometheus::Histogram& params_n_;
+  prometheus::Histogram& params_max_tokens_;
+};
+
+}  // namespace baton::server

@@ -1,0 +1,97 @@
+#include "server/routes/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/system/options.h"
+
+namespace baton::server {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+Json model_json(const api::ModelFacts& model) {
+  return {{"id", model.name},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "baton"},
+          {"root", model.root},
+          {"parent", nullptr},
+          {"max_model_len", model.max_model_len}};
+}
+
+// Names come from files and peers: what is no UTF-8 must not stop an answer.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+http::Response text_response(std::string body, std::string_view type) {
+  http::Response response;
+  response.fields.push_back({"Content-Type", std::string(type)});
+  response.body = std::move(body);
+  return response;
+}
+
+http::Response json_response(std::string body, int status) {
+  http::Response response = text_response(std::move(body), "application/json");
+  response.status = status;
+  return response;
+}
+
+http::Response models_response(const api::ModelFacts& model) {
+  return json_response(dump({{"object", "list"}, {"data", Json::array({model_json(model)})}}));
+}
+
+http::Response model_response(const api::ModelFacts& model, std::string_view id) {
+  if (id != model.name) return api::error_response(api::model_not_found(std::string(id)));
+  return json_response(dump(model_json(model)));
+}
+
+http::Response version_response() { return json_response(dump({{"version", kVersion}})); }
+
+http::Response readiness_response(const Readiness& readiness) {
+  if (readiness.ready) return json_response(dump({{"status", "ready"}}));
+  auto response =
+      api::error_response(api::unavailable(readiness.code, readiness.reason, /*retry_after_s=*/1));
+  return response;
+}
+
+http::Response kv_response(const ClusterView& cluster) {
+  Json instances = Json::array();
+  for (const auto& instance : cluster.instances) {
+    const PageCounts& p = instance.load.pages;
+    const uint64_t sum = uint64_t{p.free} + p.reserved + p.filling + p.in_use + p.cached;
+    instances.push_back({{"instance", instance.peer.name},
+                         {"role", instance.role == Role::prefill ? "prefill" : "decode"},
+                         {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
+                         {"draining", instance.draining},
+                         {"stale", instance.stale},
+                         {"running", instance.load.running},
+                         {"waiting", instance.load.waiting},
+                         {"page_tokens", instance.manifest.page_tokens},
+                         {"pages",
+                          {{"total", p.total},
+                           {"free", p.free},
+                           {"reserved", p.reserved},
+                           {"filling", p.filling},
+                           {"in_use", p.in_use},
+                           {"cached", p.cached}}},
+                         {"conserved", sum == p.total}});
+  }
+  return json_response(dump({{"membership", cluster.membership}, {"instances", instances}}));
+}
+
+http::Response root_response(const api::ModelFacts& model) {
+  return text_response(
+      fmt::format("Baton {} serves the model \"{}\".\n\n"
+                  "POST /v1/chat/completions  POST /v1/completions  GET /v1/models\n"
+                  "POST /tokenize  POST /detokenize\n"
+                  "GET /livez  GET /readyz  GET /health  GET /metrics  GET /debug/kv  "
+                  "GET /version\n",
+                  kVersion, model.name),
+      "text/plain; charset=utf-8");
+}
+
+}  // namespace baton::server
