@@ -1,8 +1,12 @@
 #include "proto/grpc_internal.h"
 
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -12,14 +16,45 @@ namespace baton::rpc {
 
 namespace {
 
-// gRPC's own helper adds reflection to every server of the process; this adds it to one.
-class ReflectionOption final : public grpc::ServerBuilderOption {
+// Linking gRPC's reflection library adds it to every server of the process; this takes it from one.
+class WithoutReflection final : public grpc::ServerBuilderOption {
  public:
   void UpdateArguments(grpc::ChannelArguments*) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    std::erase_if(*plugins,
+                  [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
   }
 };
+
+// What these libraries would print comes back as a Result too, and standard error is for our own
+// log; only their last words before an abort are let through.
+void quiet_libraries() {
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    if (std::string_view(line->message).starts_with("assertion failed"))
+      std::fprintf(stderr, "gRPC: %s (%s:%d)\n", line->message, line->file, line->line);
+  });
+  google::protobuf::SetLogHandler(nullptr);
+}
+
+// gRPC ends its callback threads with the last channel. A stream ends on such a thread and may hold
+// the last channel: the thread would then wait for itself. So one channel, which leads nowhere,
+// stays for the life of the process; a call on it makes it hold the threads.
+void keep_callback_threads() {
+  struct Call {
+    grpc::ClientContext context;
+    grpc::Slice nothing;
+    grpc::ByteBuffer request{&nothing, 1};
+    grpc::ByteBuffer response;
+  };
+  static const auto& nowhere = *new std::shared_ptr<grpc::Channel>([] {
+    auto channel = grpc::CreateChannel("nowhere", nullptr);
+    auto call = std::make_shared<Call>();
+    grpc::GenericStub(channel).UnaryCall(&call->context, "/none", {}, &call->request,
+                                         &call->response, [call](const grpc::Status&) {});
+    return channel;
+  }());
+  (void)nowhere;
+}
 
 int milliseconds(Duration span) { return static_cast<int>(to_ms(span)); }
 
@@ -95,6 +130,8 @@ gpr_timespec after(Duration span) { return gpr_time_from_nanos(span.count(), GPR
 
 std::shared_ptr<grpc::Channel> open_channel(const std::string& address,
                                             const GrpcOptions& options) {
+  quiet_libraries();
+  keep_callback_threads();
   grpc::ChannelArguments arguments;
   add_keepalive(options, [&](const char* name, int value) { arguments.SetInt(name, value); });
   const int bytes_max = static_cast<int>(options.message_bytes_max);
@@ -113,6 +150,7 @@ std::shared_ptr<grpc::Channel> open_channel(const std::string& address,
 Result<StartedServer> start_server(const std::string& host, uint16_t port,
                                    const std::vector<grpc::Service*>& services,
                                    const GrpcOptions& options) {
+  quiet_libraries();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   add_keepalive(options,
@@ -126,7 +164,7 @@ Result<StartedServer> start_server(const std::string& host, uint16_t port,
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
   builder.SetMaxSendMessageSize(static_cast<int>(options.message_bytes_max));
-  if (options.reflection) builder.SetOption(std::make_unique<ReflectionOption>());
+  if (!options.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   for (auto* service : services) builder.RegisterService(service);
   int bound = 0;
   builder.AddListeningPort(fmt::format("{}:{}", host, port), grpc::InsecureServerCredentials(),

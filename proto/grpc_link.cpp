@@ -263,6 +263,8 @@ class GrpcListener final : public Listener {
     if (door_->acceptors().scheduler) services.push_back(&scheduler_);
     if (door_->acceptors().prefill) services.push_back(&prefill_);
     if (door_->acceptors().decode) services.push_back(&decode_);
+    if (services.empty())
+      return fail(ErrorCode::invalid_argument, "A listener needs at least one acceptor.");
     BATON_TRY(started, start_server(host, port, services, door_->options()));
     started_ = std::move(started);
     return {};

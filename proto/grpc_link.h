@@ -22,7 +22,8 @@ std::unique_ptr<Connector> grpc_connector(boost::asio::any_io_executor executor,
                                           const GrpcOptions& options);
 
 // Listens on host:port (0: any free port) for the links whose acceptor is set, with the standard
-// health service. Fails with unavailable if the port is taken. Destroying the Listener takes its
+// health service. Fails with unavailable if the port is taken, with invalid_argument if no acceptor
+// is set. Destroying the Listener takes its
 // links down and returns within close_grace or so.
 Result<std::unique_ptr<Listener>> grpc_listen(boost::asio::any_io_executor executor,
                                               const std::string& host, uint16_t port,

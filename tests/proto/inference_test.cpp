@@ -1,0 +1,224 @@
+#include "proto/inference.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/post.hpp>
+
+#include "tests/proto/loops.h"
+
+namespace baton::rpc {
+namespace {
+
+using boost::asio::io_context;
+using ::testing::HasSubstr;
+using testing::run_until;
+using testing::settle;
+
+struct Handler final : InferenceHandler {
+  struct Running {
+    GenerateCall call;
+    std::unique_ptr<GenerateSink> sink;
+    int cancels = 0;
+  };
+  void generate(GenerateCall call, std::unique_ptr<GenerateSink> sink) override {
+    auto& entry = *running.emplace_back(std::make_unique<Running>());
+    entry.call = std::move(call);
+    entry.sink = std::move(sink);
+    entry.sink->on_cancel([&entry] { ++entry.cancels; });
+  }
+  std::vector<ModelInfo> models() override {
+    return {{.name = "demo", .fingerprint = "f", .numeric_mode = "exact", .context_tokens = 99}};
+  }
+  std::vector<std::unique_ptr<Running>> running;
+};
+
+// What a client has seen of one call.
+struct Seen {
+  GenerateEvents events() {
+    return {.on_token = [this](TokenEvent token) { tokens.push_back(std::move(token)); },
+            .on_end =
+                [this](Result<Usage> result, std::optional<Duration> retry) {
+                  ends.push_back(std::move(result));
+                  retry_after = retry;
+                }};
+  }
+  std::vector<TokenEvent> tokens;
+  std::vector<Result<Usage>> ends;
+  std::optional<Duration> retry_after;
+};
+
+struct InferenceTest : ::testing::Test {
+  void SetUp() override { serve({}); }
+  void serve(const GrpcOptions& options) {
+    client.reset();
+    server.reset();
+    server = serve_inference(io.get_executor(), "127.0.0.1", 0, handler, options).value();
+    client = inference_client(io.get_executor(), server->address(), options);
+  }
+  // Starts a call and waits until the handler has it.
+  Handler::Running& start(GenerateCall call = {.model = "demo", .prompt = "hi"}) {
+    const size_t before = handler.running.size();
+    generation = client->generate(call, seen.events());
+    run_until(io, [&] { return handler.running.size() > before; });
+    return *handler.running.back();
+  }
+  void wait_for_end() {
+    run_until(io, [&] { return !seen.ends.empty(); });
+    settle(io);
+    ASSERT_EQ(seen.ends.size(), 1u);
+  }
+
+  io_context io;
+  Handler handler;
+  Seen seen;
+  std::unique_ptr<InferenceServer> server;
+  std::unique_ptr<InferenceClient> client;
+  std::unique_ptr<Generation> generation;
+};
+
+TEST_F(InferenceTest, a_call_reaches_the_handler_whole) {
+  GenerateCall call{.model = "demo",
+                    .prompt = std::vector<ChatMessage>{{"user", "hello"}},
+                    .choices = 2,
+                    .request_id = "mine",
+                    .api_key = "secret"};
+  call.sampling.seed = 7;
+  call.seed_given = true;
+  EXPECT_TRUE(start(call).call == call);
+}
+
+TEST_F(InferenceTest, tokens_come_in_order_then_the_usage) {
+  auto& running = start();
+  for (uint32_t i = 0; i < 50; ++i) running.sink->send({.index = i, .token = i, .text = "x"});
+  running.sink->finish(Usage{.prompt_tokens = 3, .completion_tokens = 50, .cached_tokens = 1});
+  wait_for_end();
+  ASSERT_EQ(seen.tokens.size(), 50u);
+  for (uint32_t i = 0; i < 50; ++i) EXPECT_EQ(seen.tokens[i].index, i);
+  ASSERT_TRUE(seen.ends[0]);
+  EXPECT_EQ(seen.ends[0]->completion_tokens, 50u);
+  EXPECT_EQ(running.cancels, 0);
+}
+
+TEST_F(InferenceTest, errors_keep_their_code_sentence_and_field) {
+  for (auto code : {ErrorCode::invalid_argument, ErrorCode::not_found, ErrorCode::unsupported,
+                    ErrorCode::corrupt, ErrorCode::resource_exhausted, ErrorCode::unavailable,
+                    ErrorCode::deadline_exceeded, ErrorCode::cancelled, ErrorCode::internal}) {
+    seen = {};
+    Error error = fail(code, "This is why.");
+    error.param = "top_p";
+    start().sink->finish(error);
+    wait_for_end();
+    ASSERT_FALSE(seen.ends[0]);
+    EXPECT_EQ(seen.ends[0].error().code, code);
+    EXPECT_THAT(seen.ends[0].error().message, HasSubstr("This is why."));
+    EXPECT_EQ(seen.ends[0].error().param, "top_p");
+    EXPECT_FALSE(seen.retry_after.has_value());
+  }
+}
+
+TEST_F(InferenceTest, a_refusal_says_when_to_try_again) {
+  start().sink->refuse(fail(ErrorCode::resource_exhausted, "Full."), 1500ms);
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::resource_exhausted);
+  EXPECT_EQ(seen.retry_after, Duration(1500ms));
+}
+
+TEST_F(InferenceTest, a_malformed_call_never_reaches_the_handler) {
+  GenerateCall call{.model = "demo", .prompt = "hi"};
+  call.sampling.top_p = std::numeric_limits<float>::quiet_NaN();
+  generation = client->generate(call, seen.events());
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(seen.ends[0].error().param, "top_p");
+  EXPECT_TRUE(handler.running.empty());
+}
+
+TEST_F(InferenceTest, a_client_that_cancels_is_told_and_so_is_the_handler) {
+  auto& running = start();
+  running.sink->send({.text = "x"});
+  generation->cancel();
+  run_until(io, [&] { return running.cancels == 1; });
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::cancelled);
+  running.sink->send({.text = "ignored"});
+  running.sink->finish(Usage{});
+  settle(io);
+  EXPECT_EQ(running.cancels, 1);
+}
+
+TEST_F(InferenceTest, a_client_that_is_gone_is_told_to_the_handler) {
+  auto& running = start();
+  generation.reset();
+  run_until(io, [&] { return running.cancels == 1; });
+  EXPECT_TRUE(seen.ends.empty()) << "a destroyed generation is silent";
+}
+
+TEST_F(InferenceTest, a_deadline_is_passed_on_and_kept) {
+  auto& running = start({.model = "demo", .prompt = "hi", .time_left = 300ms});
+  ASSERT_TRUE(running.call.time_left.has_value());
+  EXPECT_LE(*running.call.time_left, 400ms);
+  run_until(io, [&] { return running.cancels == 1; });
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::deadline_exceeded);
+}
+
+TEST_F(InferenceTest, a_client_that_does_not_read_is_cancelled) {
+  GrpcOptions options;
+  options.unsent = options.unread = {.messages_max = 16, .bytes_max = 1 << 20};
+  serve(options);
+  auto& running = start();
+  // The loop does not run, so nobody reads; beyond the queues HTTP/2 holds a bounded amount.
+  for (int i = 0; i < 100'000; ++i) running.sink->send({.text = "much too much for this queue"});
+  EXPECT_EQ(running.cancels, 0) << "never from inside send()";
+  run_until(io, [&] { return running.cancels == 1; });
+  wait_for_end();
+  EXPECT_FALSE(seen.ends[0]);
+}
+
+TEST_F(InferenceTest, a_dropped_sink_answers_internal) {
+  start().sink.reset();
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::internal);
+}
+
+TEST_F(InferenceTest, too_many_calls_are_refused) {
+  GrpcOptions options;
+  options.streams_max = 1;
+  serve(options);
+  auto& running = start();
+  auto other_client = inference_client(io.get_executor(), server->address(), GrpcOptions{});
+  Seen other;
+  auto second = other_client->generate({.model = "demo", .prompt = "hi"}, other.events());
+  settle(io);
+  EXPECT_EQ(handler.running.size(), 1u) << "waits for a stream or is refused";
+  running.sink->finish(Usage{});
+  wait_for_end();
+}
+
+TEST_F(InferenceTest, models_are_listed) {
+  Result<std::vector<ModelInfo>> got = fail(ErrorCode::internal, "none yet");
+  client->models([&](auto answer) { got = std::move(answer); });
+  run_until(io, [&] { return got.has_value(); });
+  EXPECT_EQ(*got, handler.models());
+}
+
+TEST_F(InferenceTest, destroying_the_server_ends_every_call) {
+  auto& running = start();
+  bool models_answered = false;
+  client->models([&](const auto&) { models_answered = true; });
+  running.sink->send({.text = "x"});
+  server.reset();
+  run_until(io, [&] { return !seen.ends.empty() && models_answered; });
+  EXPECT_FALSE(seen.ends[0]);
+  running.sink->finish(Usage{});
+}
+
+TEST_F(InferenceTest, an_absent_server_is_unavailable) {
+  server.reset();
+  generation = client->generate({.model = "demo", .prompt = "hi"}, seen.events());
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace baton::rpc
