@@ -51,7 +51,7 @@ struct TellPrefill {  // over the link to this life of this instance; opened if 
   Peer prefill;
   ToPrefill message;
 };
-struct DigestPages {  // page_digest of each; they don't change until Digested or the job's end
+struct DigestPages {  // page_digest of each; they stay as they are until Digested
   JobId job;
   std::vector<PageId> pages;
   uint32_t tokens = 0;  // over all pages: the last may be partial

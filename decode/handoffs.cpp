@@ -55,7 +55,8 @@ void Handoffs::on(const PrefillSaid& said, Instant now) {
 // A job that is not there, or is another's, is ended at whoever speaks of it.
 Handoffs::Job* Handoffs::known(const Peer& from, JobId id) {
   const auto found = jobs_.find(id);
-  if (found != jobs_.end() && found->second.prefill.incarnation == from.incarnation)
+  if (found != jobs_.end() && !found->second.ended &&
+      found->second.prefill.incarnation == from.incarnation)
     return &found->second;
   actions_.push_back(TellPrefill{from, Abort{id, "decode has no such job"}});
   return nullptr;
@@ -134,7 +135,9 @@ void Handoffs::message(const Peer& from, const JobAlive& alive, Instant now) {
 
 void Handoffs::message(const Peer& from, const Abort& abort, Instant now) {
   const auto found = jobs_.find(abort.job);
-  if (found == jobs_.end() || found->second.prefill.incarnation != from.incarnation) return;
+  if (found == jobs_.end() || found->second.ended ||
+      found->second.prefill.incarnation != from.incarnation)
+    return;
   const bool full = found->second.refused_last;  // it gave up because there is no room here
   lose(abort.job, full ? GiveUp::full : GiveUp::place_again, !full, false,
        full ? "no pages are free here" : "prefill gave the job up: " + abort.reason, now);
@@ -143,7 +146,7 @@ void Handoffs::message(const Peer& from, const Abort& abort, Instant now) {
 void Handoffs::on(const PrefillDown& down, Instant now) {
   std::vector<JobId> lost;
   for (const auto& [id, job] : jobs_)
-    if (job.prefill.incarnation == down.prefill) lost.push_back(id);
+    if (!job.ended && job.prefill.incarnation == down.prefill) lost.push_back(id);
   for (const JobId id : lost)
     lose(id, GiveUp::place_again, true, false, "the prefill instance was lost", now);
 }
@@ -173,6 +176,10 @@ void Handoffs::on(const Digested& digested, Instant now) {
   if (found == jobs_.end() || found->second.phase != Phase::digesting) return;
   const JobId id = digested.job;
   Job& job = found->second;
+  if (job.ended) {
+    free(id, job, now);
+    return;
+  }
   check(digested.pages.size() == job.digests.size(), "another number of digests than pages");
   bool agree = true;
   for (uint32_t page = 0; page < digested.pages.size(); ++page) {
@@ -217,18 +224,26 @@ void Handoffs::lose(JobId id, GiveUp why, bool blame, bool tell, const std::stri
 }
 
 void Handoffs::release(JobId id, Job& job, Instant now) {
+  by_request_.erase(job.request);
+  job.ended = true;
+  if (job.phase != Phase::digesting) free(id, job, now);
+}
+
+void Handoffs::free(JobId id, Job& job, Instant now) {
   receiver_.abort(id, now);
   for (const PageId page : job.growth) pool_.release(page);
-  by_request_.erase(job.request);
   jobs_.erase(id);
 }
 
 void Handoffs::run_timers(Instant now) {
+  for (auto& [id, job] : jobs_)  // digests end in time, and until then nothing lets go of pages
+    if (job.phase == Phase::digesting) receiver_.renew(id, now);
   for (const JobId id : receiver_.expire(now))
     if (jobs_.contains(id))
       lose(id, GiveUp::place_again, true, true, "the lease of its reservation ran out", now);
   std::vector<JobId> due;
   for (const auto& [id, job] : jobs_) {
+    if (job.ended) continue;
     const bool waits = job.phase == Phase::sealed || job.phase == Phase::digesting;
     if (now >= job.heard + limits_.prefill_silence_max || (waits && now >= job.resend_at))
       due.push_back(id);
@@ -247,6 +262,7 @@ void Handoffs::run_timers(Instant now) {
 std::optional<Instant> Handoffs::next_deadline() const {
   std::optional<Instant> next = receiver_.next_deadline();
   for (const auto& [id, job] : jobs_) {
+    if (job.ended) continue;
     Instant at = job.heard + limits_.prefill_silence_max;
     if (job.phase == Phase::sealed || job.phase == Phase::digesting)
       at = std::min(at, job.resend_at);

@@ -61,7 +61,7 @@ class Handoffs {
   std::vector<Lost> take_lost() { return std::exchange(lost_, {}); }
   Actions take_actions() { return std::exchange(actions_, {}); }
 
-  size_t size() const { return jobs_.size(); }
+  size_t size() const { return by_request_.size(); }
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
 
@@ -73,6 +73,7 @@ class Handoffs {
     uint32_t tokens = 0;  // n - 1
     PageNeed need;
     Phase phase = Phase::queued;
+    bool ended = false;  // held only until the shell no longer reads its pages for digests
     SessionId session;
     std::vector<PageId> growth;
     std::vector<Digest> digests;  // as sealed
@@ -95,6 +96,7 @@ class Handoffs {
   void ask_again(JobId id, Job& job, Instant now);
   void lose(JobId id, GiveUp why, bool blame, bool tell, const std::string& reason, Instant now);
   void release(JobId id, Job& job, Instant now);
+  void free(JobId id, Job& job, Instant now);
 
   const DecodeLimits& limits_;
   kvcache::PagePool& pool_;

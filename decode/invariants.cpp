@@ -57,6 +57,10 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
     receiving += open ? 1 : 0;
     if (pages)
       for (const ReservedPage& page : *pages) ++held[page.page];
+    if (job.ended) {
+      if (job.phase != Handoffs::Phase::digesting) return "a job has ended and nothing reads it";
+      continue;
+    }
     const auto request = state.requests_.find(job.request);
     if (request == state.requests_.end() || request->second.phase != DecodeState::Phase::at_prefill)
       return "a job works for a request that does not wait for it";

@@ -1,0 +1,95 @@
+#include "scheduler/scheduler_state.h"
+
+#include <gtest/gtest.h>
+
+#include "scheduler/invariants.h"
+#include "tests/scheduler/cluster.h"
+
+namespace baton::scheduler {
+namespace {
+
+class SchedulerStateTest : public testing::Test {
+ protected:
+  Actions say(LinkId link, ToScheduler message) { return step(Received{link, std::move(message)}); }
+  Actions step(const Event& event) {
+    Actions actions = state_.step(event, now_);
+    EXPECT_EQ(broken_invariant(state_), std::nullopt);
+    return actions;
+  }
+  template <class Message>
+  static std::vector<Message> sent(const Actions& actions, LinkId to) {
+    std::vector<Message> messages;
+    for (const Action& action : actions) {
+      const Send& send = std::get<Send>(action);
+      if (send.to != to) continue;
+      if (const auto* message = std::get_if<Message>(&send.message)) messages.push_back(*message);
+    }
+    return messages;
+  }
+
+  const LinkId gateway_{1}, worker_{2};
+  Instant now_ = kStart;
+  SchedulerState state_{SchedulerLimits{}};
+};
+
+TEST_F(SchedulerStateTest, EveryHeartbeatIsAnsweredAndAFencedOneToldSo) {
+  const auto first = say(worker_, beat("decode-0", 7, Role::decode));
+  EXPECT_EQ(sent<HeartbeatSeen>(first, worker_).at(0), (HeartbeatSeen{Incarnation{7}, false}));
+  say(worker_, beat("decode-0", 8, Role::decode));
+  const auto late = say(worker_, beat("decode-0", 7, Role::decode));
+  EXPECT_EQ(sent<HeartbeatSeen>(late, worker_).at(0), (HeartbeatSeen{Incarnation{7}, true}));
+}
+
+TEST_F(SchedulerStateTest, AQuestionPutTwiceIsAnsweredAlikeAndChargedOnce) {
+  say(worker_, beat("decode-0", 7, Role::decode));
+  const auto once = sent<Placed>(say(gateway_, place(1)), gateway_);
+  const auto twice = sent<Placed>(say(gateway_, place(1)), gateway_);
+  EXPECT_EQ(once.at(0), twice.at(0));
+  EXPECT_EQ(state_.charges().charged(Incarnation{7}).requests, 1u);
+}
+
+TEST_F(SchedulerStateTest, ANewAttemptReplacesTheChargeOfTheFormer) {
+  say(worker_, beat("decode-0", 7, Role::decode));
+  say(gateway_, place(1));
+  say(gateway_, place(1, 100, 2));
+  EXPECT_EQ(state_.charges().charged(Incarnation{7}).requests, 1u);
+  EXPECT_TRUE(sent<Placed>(say(gateway_, place(1)), gateway_).empty());  // too late
+}
+
+TEST_F(SchedulerStateTest, ThePlacementIsLiftedByTheHeartbeatThatListsIt) {
+  say(worker_, beat("decode-0", 7, Role::decode));
+  say(gateway_, place(1));
+  Heartbeat heartbeat = beat("decode-0", 7, Role::decode, 90);
+  heartbeat.accepted = {{RequestId{1}, Attempt{1}}};
+  say(worker_, heartbeat);
+  EXPECT_EQ(state_.charges().charged(Incarnation{7}), Burden{});
+}
+
+TEST_F(SchedulerStateTest, WatchersSeeEveryChangeOfMembershipAndAViewEverySecond) {
+  EXPECT_EQ(sent<ClusterView>(say(gateway_, WatchCluster{}), gateway_).size(), 1u);
+  const auto joined = sent<ClusterView>(say(worker_, beat("decode-0", 7, Role::decode)), gateway_);
+  ASSERT_EQ(joined.size(), 1u);
+  EXPECT_EQ(joined[0].instances.at(0).peer.name, "decode-0");
+  EXPECT_TRUE(sent<ClusterView>(say(worker_, beat("decode-0", 7, Role::decode)), gateway_).empty());
+  now_ += 1s;
+  ASSERT_TRUE(state_.next_deadline().has_value());
+  EXPECT_LE(*state_.next_deadline(), now_);
+  EXPECT_EQ(sent<ClusterView>(step(Tick{}), gateway_).size(), 1u);
+  const auto lost = sent<ClusterView>(step(LinkDown{worker_}), gateway_);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_TRUE(lost[0].instances[0].stale);
+  EXPECT_GT(lost[0].membership, joined[0].membership);
+}
+
+TEST_F(SchedulerStateTest, AGatewayThatIsGoneIsNeitherChargedForNorTold) {
+  say(worker_, beat("decode-0", 7, Role::decode));
+  say(gateway_, WatchCluster{});
+  say(gateway_, place(1));
+  step(LinkDown{gateway_});
+  EXPECT_EQ(state_.charges().placements(), 0u);
+  now_ += 5s;
+  EXPECT_TRUE(sent<ClusterView>(step(Tick{}), gateway_).empty());
+}
+
+}  // namespace
+}  // namespace baton::scheduler
