@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "deploy/announce.h"
 #include "deploy/http_probe.h"
 
 namespace baton::deploy {
@@ -171,13 +172,7 @@ void Cluster::when_starting() {
   const auto http = port_of(gateway_, "http");
   if (http && answers_200(*http, "/readyz")) {
     stage_ = Stage::ready;
-    std::printf("ready http://%s\n", http->c_str());
-    std::fflush(stdout);
-    std::fprintf(stderr,
-                 "\nTry it from another terminal:\n  curl -s http://%s/v1/chat/completions "
-                 "-H 'content-type: application/json' \\\n    -d '{\"model\":\"%s\",\"messages\":"
-                 "[{\"role\":\"user\",\"content\":\"What is 37 + 48?\"}],\"temperature\":0}'\n\n",
-                 http->c_str(), options_.served_model_name.c_str());
+    announce_ready(*http, options_.served_model_name);
   } else if (clock_.now() > deadline_) {
     fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }

@@ -1,13 +1,10 @@
 #include "server/gateway_program.h"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/hash/counter_rng.h"
-#include "base/io/shutdown.h"
+#include "base/io/daemon.h"
 #include "proto/grpc_link.h"
 #include "server/inference_front.h"
 #include "server/loaded_model.h"
@@ -57,47 +54,38 @@ GatewayOptions relay_options(const GatewayProgramOptions& options, const api::Te
   return out;
 }
 
-// Written whole or not at all: a reader that waits for the file never sees half of it.
-Result<void> write_ports(const std::string& path, const std::string& http,
-                         const std::string& grpc) {
-  if (path.empty()) return {};
-  const std::string fresh = path + ".new";
-  std::ofstream file(fresh, std::ios::trunc);
-  file << nlohmann::json{{"http", http}, {"grpc", grpc}}.dump() << '\n';
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(fresh, path, error);
-  if (!file || error) return fail(ErrorCode::unavailable, "Can't write {}.", path);
-  return {};
-}
-
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-// What main owns, in the order in which it is built; it is torn down in reverse.
-class Program {
+Duration seconds(double s) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
+}
+
+}  // namespace
+
+// Built in this order, torn down in reverse.
+class GatewayProgram::Parts {
  public:
-  Program(const GatewayProgramOptions& options, std::unique_ptr<LoadedModel> model, ApiKeys keys,
-          Log log);
+  Parts(asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options,
+        std::unique_ptr<LoadedModel> model, ApiKeys keys, Log log);
   Result<void> listen();
-  void run() { context_.run(); }
+  void drain(std::function<void()> stopped);
+  bool ready() const { return gateway_.readiness().ready; }
+  const std::string& http_address() const { return http_address_; }
 
  private:
   GenerateContext generate_context();
-  void drain();
   void drain_further();
   void wait_until_idle(Instant deadline);
-  void stop();
 
-  const GatewayProgramOptions& options_;
+  asio::io_context& io_;
+  const GatewayProgramOptions options_;
   Log log_;
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<LoadedModel> model_;
   ApiKeys keys_;
-  asio::io_context context_{1};
-  std::unique_ptr<rpc::Connector> connector_;
   Gateway gateway_;
   WorkQueue work_;
   ServingMetrics serving_;
@@ -106,102 +94,113 @@ class Program {
   http::Listener listener_;
   std::unique_ptr<rpc::InferenceServer> grpc_;
   asio::steady_timer drain_timer_;
-  ShutdownSignal signal_;
+  std::function<void()> stopped_;
+  std::string http_address_;
 };
 
-Program::Program(const GatewayProgramOptions& options, std::unique_ptr<LoadedModel> model,
-                 ApiKeys keys, Log log)
-    : options_(options),
+GatewayProgram::Parts::Parts(asio::io_context& io, rpc::Connector& connector,
+                             const GatewayProgramOptions& options,
+                             std::unique_ptr<LoadedModel> model, ApiKeys keys, Log log)
+    : io_(io),
+      options_(options),
       log_(log),
       model_(std::move(model)),
       keys_(std::move(keys)),
-      connector_(rpc::grpc_connector(context_.get_executor(), {})),
-      gateway_(context_.get_executor(), relay_options(options, *model_), clock_, *connector_,
-               entropy, metrics_, log),
-      work_(context_.get_executor(), options.work_threads, options.work_queue_max),
+      gateway_(io.get_executor(), relay_options(options_, *model_), clock_, connector, entropy,
+               metrics_, log),
+      work_(io.get_executor(), options_.work_threads, options_.work_queue_max),
       serving_(metrics_, model_->facts().name),
-      router_(generate_context(), keys_, metrics_, log, options.router),
+      router_(generate_context(), keys_, metrics_, log, options_.router),
       inference_(generate_context(), keys_),
-      listener_(context_.get_executor(), options.listener, clock_, router_, metrics_, log),
-      drain_timer_(context_.get_executor()),
-      signal_(context_.get_executor(), [this] { drain(); }) {}
+      listener_(io.get_executor(), options_.listener, clock_, router_, metrics_, log),
+      drain_timer_(io.get_executor()) {}
 
-GenerateContext Program::generate_context() {
-  return {context_.get_executor(), *model_, gateway_, clock_, work_, serving_, entropy,
-          options_.generate};
+GenerateContext GatewayProgram::Parts::generate_context() {
+  return {io_.get_executor(), *model_, gateway_,         clock_, work_,
+          serving_,           entropy, options_.generate};
 }
 
-Result<void> Program::listen() {
+Result<void> GatewayProgram::Parts::listen() {
   BATON_CHECKED(listener_.listen(options_.host, options_.port));
   std::string grpc_host = options_.grpc_host;
   if (grpc_host.empty()) grpc_host = is_loopback(options_.host) ? options_.host : "127.0.0.1";
   rpc::GrpcOptions grpc_options;
   grpc_options.reflection = true;
-  BATON_TRY(server, rpc::serve_inference(context_.get_executor(), grpc_host, options_.grpc_port,
+  BATON_TRY(server, rpc::serve_inference(io_.get_executor(), grpc_host, options_.grpc_port,
                                          inference_, grpc_options));
   grpc_ = std::move(server);
   grpc_->set_serving(false);
   gateway_.on_readiness([this](const Readiness& now) {
     if (grpc_) grpc_->set_serving(now.ready);
   });
-  const std::string http = fmt::format("{}:{}", listener_.host(), listener_.port());
-  BATON_CHECKED(write_ports(options_.ports_file, http, grpc_->address()));
-  log_.info(fmt::format("listening http://{} grpc {}", http, grpc_->address()),
-            {{"model", model_->facts().name}, {"max_model_len", model_->facts().max_model_len}});
+  http_address_ = fmt::format("{}:{}", listener_.host(), listener_.port());
+  BATON_CHECKED(
+      write_ports(options_.ports_file, {{"http", http_address_}, {"grpc", grpc_->address()}}));
+  log_.info("listening", {{"http", http_address_},
+                          {"grpc", grpc_->address()},
+                          {"model", model_->facts().name},
+                          {"max_model_len", model_->facts().max_model_len}});
   return {};
 }
 
-// Readiness goes first; then, after the grace, admission; then what runs ends; then the loop.
-void Program::drain() {
+void GatewayProgram::Parts::drain(std::function<void()> stopped) {
+  stopped_ = std::move(stopped);
   log_.info("draining", {{"requests", gateway_.live()}});
   gateway_.drain();
-  drain_timer_.expires_after(
-      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options_.drain_grace_s)));
+  drain_timer_.expires_after(seconds(options_.drain_grace_s));
   drain_timer_.async_wait([this](auto error) {
     if (!error) drain_further();
   });
 }
 
-void Program::drain_further() {
+void GatewayProgram::Parts::drain_further() {
   router_.drain();
   inference_.drain();
   listener_.drain();
-  wait_until_idle(clock_.now() + std::chrono::duration_cast<Duration>(
-                                     std::chrono::duration<double>(options_.drain_timeout_s)));
+  wait_until_idle(clock_.now() + seconds(options_.drain_timeout_s));
 }
 
-void Program::wait_until_idle(Instant deadline) {
+void GatewayProgram::Parts::wait_until_idle(Instant deadline) {
   const bool idle =
       router_.sessions() == 0 && inference_.calls() == 0 && listener_.connections() == 0;
-  if (idle || clock_.now() >= deadline) return stop();
+  if (idle || clock_.now() >= deadline) {
+    log_.info("stopped", {{"unfinished", router_.sessions() + inference_.calls()}});
+    stopped_();
+    return;
+  }
   drain_timer_.expires_after(kDrainPoll);
   drain_timer_.async_wait([this, deadline](auto error) {
     if (!error) wait_until_idle(deadline);
   });
 }
 
-void Program::stop() {
-  log_.info("stopped", {{"unfinished", router_.sessions() + inference_.calls()}});
-  signal_.cancel();
-  context_.stop();
+GatewayProgram::GatewayProgram(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+GatewayProgram::~GatewayProgram() = default;
+
+Result<std::unique_ptr<GatewayProgram>> GatewayProgram::create(
+    asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options) {
+  BATON_TRY(keys, keys_of(options));
+  BATON_TRY(model, LoadedModel::load({options.model, options.served_model_name,
+                                      options.max_model_len, SystemClock().unix_seconds()}));
+  const Log log("baton-gateway", "", level_of(options.log_level));
+  return std::unique_ptr<GatewayProgram>(new GatewayProgram(
+      std::make_unique<Parts>(io, connector, options, std::move(model), std::move(keys), log)));
 }
 
-}  // namespace
+Result<void> GatewayProgram::listen() { return parts_->listen(); }
+void GatewayProgram::drain(std::function<void()> stopped) { parts_->drain(std::move(stopped)); }
+bool GatewayProgram::ready() const { return parts_->ready(); }
+const std::string& GatewayProgram::http_address() const { return parts_->http_address(); }
 
 int run_gateway(const GatewayProgramOptions& options) {
-  const Log log("gateway", "gateway", level_of(options.log_level));
-  const auto refused = [&](const Error& error) {
-    log.error("cannot_start", {{"why", error.message}});
-    return 1;
-  };
-  auto keys = keys_of(options);
-  if (!keys) return refused(keys.error());
-  auto model = LoadedModel::load({options.model, options.served_model_name, options.max_model_len,
-                                  SystemClock().unix_seconds()});
-  if (!model) return refused(model.error());
-  Program program(options, *std::move(model), *std::move(keys), log);
-  if (auto listening = program.listen(); !listening) return refused(listening.error());
-  program.run();
+  asio::io_context io{1};
+  const auto connector = rpc::grpc_connector(io.get_executor(), {});
+  auto program = GatewayProgram::create(io, *connector, options);
+  if (!program) return report_failure("baton-gateway", program.error());
+  if (const auto listening = (*program)->listen(); !listening) {
+    return report_failure("baton-gateway", listening.error());
+  }
+  run_until_drained(io, [&](std::function<void()> stop) { (*program)->drain(std::move(stop)); });
   return 0;
 }
 

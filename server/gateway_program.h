@@ -1,8 +1,13 @@
 // The program baton-gateway: its options, and its life from listening to drained.
-// Thread safety: main only.
+//
+// GatewayProgram is what the program's main wires; a process that plays every role wires it too,
+// over its own links. Thread safety: one executor.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,7 +20,7 @@ namespace baton::server {
 struct GatewayProgramOptions {
   std::string model;
   std::string served_model_name;
-  std::string scheduler = "127.0.0.1:7000";
+  std::string scheduler = "127.0.0.1:8100";
   std::string host = "127.0.0.1";
   uint16_t port = 8000;
   std::string grpc_host;  // empty: host if that is loopback, else 127.0.0.1
@@ -38,6 +43,27 @@ struct GatewayProgramOptions {
 
 // The status to leave main with, or nothing to go on.
 std::optional<int> parse_gateway_options(GatewayProgramOptions& options, int argc, char** argv);
+
+class GatewayProgram {
+ public:
+  // Loads the text side of the model. `connector` and `io` outlive it.
+  static Result<std::unique_ptr<GatewayProgram>> create(boost::asio::io_context& io,
+                                                        rpc::Connector& connector,
+                                                        const GatewayProgramOptions& options);
+  ~GatewayProgram();
+
+  // Binds HTTP and gRPC and writes the ports file.
+  Result<void> listen();
+  // Readiness goes first; then, after the grace, admission; then what runs ends; then `stopped`.
+  void drain(std::function<void()> stopped);
+  bool ready() const;
+  const std::string& http_address() const;  // host:port, once it listens
+
+ private:
+  class Parts;
+  explicit GatewayProgram(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
 
 // Serves until SIGTERM or SIGINT and the drain after it; the program's status.
 int run_gateway(const GatewayProgramOptions& options);
