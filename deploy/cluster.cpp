@@ -61,7 +61,7 @@ Result<void> Cluster::start(Daemon& daemon) {
   std::error_code ignored;
   std::filesystem::remove(daemon.ports_file, ignored);
   add("--ports-file", daemon.ports_file);
-  BATON_TRY(process, Process::start(command, log_of(daemon)));
+  BATON_TRY(process, Process::start(command, log_of(daemon), daemon.plan.drain_signal));
   daemon.process.emplace(std::move(process));
   return {};
 }
@@ -193,7 +193,7 @@ void Cluster::drain(int status) {
 
 bool Cluster::ask_to_end(Daemon& daemon) {
   if (!daemon.process) return false;
-  if (!daemon.asked_to_end) daemon.process->terminate();
+  if (!daemon.asked_to_end) daemon.process->drain();
   daemon.asked_to_end = true;
   return true;
 }

@@ -14,9 +14,9 @@ namespace baton::deploy {
 namespace {
 
 // In the child: only calls that are safe between fork and exec.
-[[noreturn]] void become(char** argv, int output) {
+[[noreturn]] void become(char** argv, int output, int drain_signal) {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  ::prctl(PR_SET_PDEATHSIG, drain_signal);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::execv(argv[0], argv);
@@ -29,7 +29,7 @@ namespace {
 }  // namespace
 
 Result<Process> Process::start(const std::vector<std::string>& command,
-                               const std::filesystem::path& log) {
+                               const std::filesystem::path& log, int drain_signal) {
   int output = STDERR_FILENO;
   if (!log.empty()) {
     output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -43,21 +43,23 @@ Result<Process> Process::start(const std::vector<std::string>& command,
   for (std::string& argument : copy) argv.push_back(argument.data());
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
-  if (pid == 0) become(argv.data(), output);
+  if (pid == 0) become(argv.data(), output, drain_signal);
   if (!log.empty()) ::close(output);
   if (pid < 0) {
     return fail(ErrorCode::resource_exhausted, "can't start {}: {}", command[0],
                 std::strerror(errno));
   }
-  return Process(pid);
+  return Process(pid, drain_signal);
 }
 
-Process::Process(Process&& other) noexcept : pid_(other.pid_), status_(other.status_) {
+Process::Process(Process&& other) noexcept
+    : pid_(other.pid_), drain_signal_(other.drain_signal_), status_(other.status_) {
   other.pid_ = -1;
 }
 
 Process& Process::operator=(Process&& other) noexcept {
   std::swap(pid_, other.pid_);
+  std::swap(drain_signal_, other.drain_signal_);
   std::swap(status_, other.status_);
   return *this;
 }
@@ -77,8 +79,8 @@ std::optional<int> Process::poll() {
   return status_;
 }
 
-void Process::terminate() {
-  if (pid_ > 0 && !status_) ::kill(pid_, SIGTERM);
+void Process::drain() {
+  if (pid_ > 0 && !status_) ::kill(pid_, drain_signal_);
 }
 
 void Process::kill() {

@@ -18,9 +18,10 @@ namespace baton::deploy {
 class Process {
  public:
   // `log` empty: the child's standard error is the launcher's; else it is appended to that file.
-  // Standard output goes where standard error goes.
+  // Standard output goes where standard error goes. `drain_signal` asks it to end; it also gets it
+  // when the launcher dies.
   static Result<Process> start(const std::vector<std::string>& command,
-                               const std::filesystem::path& log);
+                               const std::filesystem::path& log, int drain_signal);
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&& other) noexcept;
@@ -28,14 +29,15 @@ class Process {
 
   // The exit status (128 + signal if a signal ended it), once it has ended.
   std::optional<int> poll();
-  void terminate();  // SIGTERM: asks it to drain
-  void kill();       // SIGKILL to its whole group
+  void drain();
+  void kill();  // SIGKILL to its whole group
   pid_t pid() const { return pid_; }
 
  private:
-  explicit Process(pid_t pid) : pid_(pid) {}
+  Process(pid_t pid, int drain_signal) : pid_(pid), drain_signal_(drain_signal) {}
 
   pid_t pid_ = -1;
+  int drain_signal_ = 0;
   std::optional<int> status_;
 };
 

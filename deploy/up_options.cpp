@@ -90,20 +90,9 @@ void add_front_options(CLI::App& app, UpOptions& o) {
 std::string program(const std::string& name) { return program_folder() / name; }
 
 // An instance is an MPI job, also at one rank.
-std::vector<std::string> mpirun(const UpOptions& o, uint32_t ranks) {
-  // mpirun passes SIGTERM on and kills what is left after this many seconds.
-  const std::string patience = std::to_string(static_cast<int>(o.drain_timeout_s) + 10);
-  return {"/usr/bin/env",
-          "mpirun",
-          "--allow-run-as-root",
-          "--oversubscribe",
-          "--bind-to",
-          "none",
-          "--mca",
-          "odls_base_sigkill_timeout",
-          patience,
-          "-np",
-          std::to_string(ranks)};
+std::vector<std::string> mpirun(uint32_t ranks) {
+  return {"/usr/bin/env", "mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to",
+          "none",         "-np",    std::to_string(ranks)};
 }
 
 void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
@@ -111,7 +100,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
   for (uint32_t i = 0; i < layout.instances; ++i) {
     DaemonPlan worker;
     worker.name = fmt::format("{}-{}", role, i);
-    worker.command = mpirun(o, layout.ranks());
+    worker.command = mpirun(layout.ranks());
+    worker.drain_signal = SIGUSR1;
     const std::vector<std::string> flags = {
         program("baton-" + role),
         "--model",

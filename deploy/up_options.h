@@ -2,6 +2,7 @@
 // daemons that they come to. Thread safety: values.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,7 @@ Result<void> check_up_options(const UpOptions& options);
 struct DaemonPlan {
   std::string name;
   std::vector<std::string> command;  // without --ports-file and --scheduler
+  int drain_signal = SIGTERM;        // SIGUSR1 for mpirun, which passes it on (base/io/shutdown.h)
 };
 
 struct ClusterPlan {

@@ -6,7 +6,7 @@
 namespace baton {
 
 ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain)
-    : signals_(std::move(executor), SIGTERM, SIGINT), drain_(std::move(drain)) {
+    : signals_(std::move(executor), SIGTERM, SIGINT, SIGUSR1), drain_(std::move(drain)) {
   wait();
 }
 

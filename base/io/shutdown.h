@@ -1,5 +1,7 @@
-// ShutdownSignal: SIGTERM and SIGINT asked for a drain; a second one asks to stop at once.
-// Thread: the executor's own.
+// ShutdownSignal: SIGTERM, SIGINT or SIGUSR1 asks for a drain; a second one asks to stop at once.
+//
+// SIGUSR1 is there because mpirun passes it on to its ranks and waits for them to end by
+// themselves; to a SIGTERM of its own it reacts by killing them. Thread: the executor's own.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -22,6 +22,20 @@ TEST(ShutdownSignal, TheFirstSignalDrainsAndTheLoopCanEnd) {
   EXPECT_EQ(drained, 1);
 }
 
+TEST(ShutdownSignal, WhatMpirunPassesOnDrainsToo) {
+  boost::asio::io_context io;
+  bool drained = false;
+  ShutdownSignal* installed = nullptr;
+  ShutdownSignal signal(io.get_executor(), [&] {
+    drained = true;
+    installed->cancel();
+  });
+  installed = &signal;
+  std::raise(SIGUSR1);
+  io.run();
+  EXPECT_TRUE(drained);
+}
+
 TEST(ShutdownSignalDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
   EXPECT_EXIT(
       {
