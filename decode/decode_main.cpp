@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 1))
       ->capture_default_str();
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  baton::decode::fit_rows(options);
   const auto done = run(options);
   return done ? 0 : baton::report_failure("baton-decode", done.error());
 }

@@ -30,6 +30,12 @@ DecodeSetup setup_of(const model::Instance& instance, const DecodeOptions& optio
 
 }  // namespace
 
+void fit_rows(DecodeOptions& options) {
+  const uint32_t least =
+      options.instance.max_num_seqs * (1 + options.draft_tokens) + DecodeLimits().fill_rows_min;
+  options.instance.max_batched_tokens = std::max(options.instance.max_batched_tokens, least);
+}
+
 DecodeWorker::DecodeWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
                            model::Instance& instance, const text::Tokenizer& tokenizer,
                            const DecodeOptions& options, rpc::Connector& connector)

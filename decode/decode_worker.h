@@ -31,6 +31,10 @@ struct DecodeOptions {
   uint32_t draft_tokens = 1;
 };
 
+// A step needs room for a row of every sequence, its drafts and some rows to fill: raises
+// max_batched_tokens to that. To be called before the instance is opened.
+void fit_rows(DecodeOptions& options);
+
 class DecodeWorker {
  public:
   // What it is given outlives it. Binds the frame port.

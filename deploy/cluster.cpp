@@ -193,7 +193,10 @@ void Cluster::drain(int status) {
 
 bool Cluster::ask_to_end(Daemon& daemon) {
   if (!daemon.process) return false;
-  if (!daemon.asked_to_end) daemon.process->drain();
+  // mpirun loses a signal that comes before its rank listens.
+  const bool listens = std::filesystem::exists(daemon.ports_file);
+  if (daemon.asked_to_end || (daemon.plan.drain_signal != SIGTERM && !listens)) return true;
+  daemon.process->drain();
   daemon.asked_to_end = true;
   return true;
 }

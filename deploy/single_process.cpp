@@ -111,6 +111,7 @@ Result<void> AllRoles::start_decode() {
   decode::DecodeOptions options;
   options.instance = instance_options(up_, up_.decode, "decode-0");
   options.draft_tokens = up_.draft_tokens;
+  decode::fit_rows(options);
   BATON_TRY(instance, model::Instance::open(options.instance));
   decode_instance_ = std::move(instance);
   BATON_TRY(tokenizer, text::Tokenizer::load(up_.model));

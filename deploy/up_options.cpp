@@ -60,7 +60,8 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
   add_bytes_option(app, "--kv-memory", o.kv_memory, "latent cache of each worker");
   app.add_option("--max-num-seqs", o.max_num_seqs, "sequences of one step at most")
       ->capture_default_str();
-  app.add_option("--max-num-batched-tokens", o.max_num_batched_tokens, "rows of one step at most")
+  app.add_option("--max-num-batched-tokens", o.max_num_batched_tokens,
+                 "rows of one step at most; decode takes more where its sequences need them")
       ->capture_default_str();
   app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
       ->check(CLI::Range(0, 1))

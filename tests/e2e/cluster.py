@@ -51,6 +51,8 @@ class Cluster:
         if not match:
             self.process.wait()
             self.listener.join()
+            self.process.stdout.close()
+            self.process.stderr.close()
             raise AssertionError(f"no ready line but {line!r}; {''.join(self.said)}{self.logs()}")
         self.host, self.port = match[1], int(match[2])
 
@@ -75,6 +77,7 @@ class Cluster:
             self.process.stdout.close()
             self.listener.join()
             self.process.stderr.close()
+            self.folder.cleanup()
 
     def ask(self, path, body=None, method=None, headers=None):
         """(status, headers, parsed or raw body)."""
