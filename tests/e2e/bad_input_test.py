@@ -67,7 +67,8 @@ class BadRequests(unittest.TestCase):
         self.refused(405, "/v1/chat/completions", None, method="GET")
 
     def test_broken_http(self):
-        for head in (b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n" + b"x" * 40_000,
+        for head in (b"GARBAGE\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n" + b"x" * 40_000,
                      b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
                      b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"):
             with socket.create_connection((self.cluster.host, self.cluster.port), 10) as connection:

@@ -1,4 +1,4 @@
-"""Starts real clusters for the end-to-end tests, asks them, and sees that they leave nothing behind.
+"""Starts real clusters for the end-to-end tests, asks them, sees that they leave nothing behind.
 
 The build folder comes from the environment variable BATON_BIN, which ctest sets.
 """

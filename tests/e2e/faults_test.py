@@ -1,4 +1,4 @@
-"""Whatever dies, the stream goes on: the same bytes as without the fault, and nothing left behind."""
+"""Whatever dies, the stream goes on: the same bytes as without the fault, nothing left behind."""
 import os
 import pathlib
 import signal
@@ -12,7 +12,8 @@ BODY = {"model": "demo", "prompt": "Count the letters. " * 40, "temperature": 0.
 
 
 def tokens_of(events):
-    return [t for e in events if e != "[DONE]" for c in e["choices"] for t in c.get("token_ids") or []]
+    choices = [c for e in events if e != "[DONE]" for c in e["choices"]]
+    return [token for choice in choices for token in choice.get("token_ids") or []]
 
 
 def shared_memory_in_use():

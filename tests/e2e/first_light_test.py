@@ -1,4 +1,7 @@
-"""A right answer, prefilled in one process and decoded in another, over every door there is."""
+"""An answer, prefilled in one process and decoded in another, over every door there is.
+
+It must be the model's own: what the training framework computed from the same weights.
+"""
 import json
 import subprocess
 import unittest
@@ -6,6 +9,7 @@ import unittest
 from cluster import BIN, Cluster, DEMO
 
 QUESTION = {"role": "user", "content": "What is 37 + 48?"}
+REFERENCE = json.loads((DEMO / "reference.json").read_text())
 
 
 class FirstLight(unittest.TestCase):
@@ -21,11 +25,16 @@ class FirstLight(unittest.TestCase):
     def chat(self, **fields):
         return {"model": "demo", "messages": [QUESTION], "temperature": 0, **fields}
 
-    def test_the_answer_is_right_and_counted(self):
+    def expected(self):
+        case = next(c for c in REFERENCE["cases"] if c["name"] == QUESTION["content"])
+        tokens = [t for t in case["greedy"]["tokens"] if t != 1]  # 1 ends the answer
+        return self.cluster.ask("/detokenize", {"model": "demo", "tokens": tokens})[2]["prompt"]
+
+    def test_the_answer_is_the_models_and_counted(self):
         status, headers, answer = self.cluster.ask("/v1/chat/completions", self.chat())
         self.assertEqual(status, 200)
         choice = answer["choices"][0]
-        self.assertIn("85", choice["message"]["content"])
+        self.assertEqual(choice["message"]["content"], self.expected())
         self.assertEqual(choice["finish_reason"], "stop")
         usage = answer["usage"]
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
@@ -79,7 +88,7 @@ class FirstLight(unittest.TestCase):
              "--temperature", "0", "--once", QUESTION["content"]],
             capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("85", done.stdout)
+        self.assertEqual(done.stdout.strip(), self.expected())
 
     def test_inspect_says_what_the_model_is(self):
         done = subprocess.run([BIN / "baton", "inspect", DEMO, "--json"], capture_output=True,

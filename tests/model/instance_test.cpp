@@ -1,0 +1,67 @@
+#include "model/instance.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/checkpoint_writer.h"
+#include "tests/support/temporary_folder.h"
+
+namespace baton::model {
+namespace {
+
+class InstanceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::write_checkpoint({}, folder_.path());
+    options_.model = folder_.path();
+    options_.name = "test-0";
+    options_.kv_memory = size_t{4} << 20;
+  }
+
+  std::string refusal() const {
+    const auto opened = Instance::open(options_);
+    EXPECT_FALSE(opened);
+    return opened ? "" : opened.error().message;
+  }
+
+  testing::TemporaryFolder folder_;
+  InstanceOptions options_;
+};
+
+TEST_F(InstanceTest, OpensWhatFitsAndSaysWhatItIs) {
+  const auto instance = Instance::open(options_);
+  ASSERT_TRUE(instance) << instance.error().message;
+  const Manifest& manifest = (*instance)->manifest;
+  EXPECT_EQ(manifest.model_fingerprint.size(), 64u);
+  EXPECT_EQ(manifest.numeric_mode, "exact");
+  EXPECT_EQ(manifest.cache_layers, (*instance)->pool.format().layers);
+  EXPECT_GE((*instance)->pool.pages(), pages_for((*instance)->context_max));
+  EXPECT_FALSE((*instance)->pool.shared_name().empty());
+}
+
+TEST_F(InstanceTest, TcpNeedsNoSharedMemory) {
+  options_.transport = "tcp";
+  const auto instance = Instance::open(options_);
+  ASSERT_TRUE(instance);
+  EXPECT_TRUE((*instance)->pool.shared_name().empty());
+}
+
+TEST_F(InstanceTest, RefusesAContextTheModelWasNotMadeFor) {
+  options_.max_model_len = 1 << 20;
+  EXPECT_NE(refusal().find("--max-model-len"), std::string::npos);
+}
+
+TEST_F(InstanceTest, RefusesACacheThatHoldsNotOneLongRequest) {
+  options_.kv_memory = 100'000;
+  EXPECT_NE(refusal().find("--kv-memory"), std::string::npos);
+}
+
+TEST_F(InstanceTest, RefusesLayoutsAndModesItCannotRun) {
+  options_.layout = "tp=2,dp=1";
+  EXPECT_NE(refusal().find("tp=2"), std::string::npos);
+  options_.layout = "tp=1,dp=1";
+  options_.mode = "fastest";
+  EXPECT_NE(refusal().find("fastest"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::model
