@@ -1,0 +1,223 @@
+#include "decode/decode_state.h"
+
+#include <gtest/gtest.h>
+
+#include "decode/invariants.h"
+#include "tests/simulation/fake_model.h"
+
+namespace baton::decode {
+namespace {
+
+class DecodeStateTest : public testing::Test {
+ protected:
+  static constexpr Incarnation kSelf{5};
+  static constexpr LinkId kGateway{1};
+  inline static const Peer kPrefill{"prefill-0", Incarnation{9}, "p"};
+
+  static DecodeSetup setup() {
+    DecodeSetup setup;
+    setup.self = kSelf;
+    setup.pages = 8;
+    setup.format = simulation::kFormat;
+    setup.model = {simulation::kVocabulary, 1000, {simulation::kEndToken}};
+    setup.limits.requests_max = 3;
+    setup.limits.sequences_max = 4;
+    setup.limits.rows_max = 64;
+    return setup;
+  }
+  static RequestState request(uint64_t id, uint32_t prompt, uint32_t choices = 1,
+                              uint32_t max_tokens = 10) {
+    RequestState request;
+    request.id = RequestId{id};
+    request.attempt = Attempt{1};
+    request.prompt.assign(prompt, 7);
+    request.choices = choices;
+    request.stop.max_tokens = max_tokens;
+    return request;
+  }
+  Actions step(const Event& event) {
+    Actions actions = state_.step(event, now_);
+    EXPECT_EQ(broken_invariant(state_), std::nullopt);
+    return actions;
+  }
+  Actions after(Duration time) {
+    now_ += time;
+    return step(Tick{});
+  }
+  Actions submit(const RequestState& request, std::optional<Peer> prefill = std::nullopt) {
+    return step(GatewaySaid{kGateway, Submit{kSelf, request, prefill}});
+  }
+  // The step's answer: each sequence that samples says these tokens.
+  Actions answer(const Compute& compute, const std::vector<TokenId>& tokens) {
+    StepDone done{compute.step, {}};
+    for (const model::SequenceRows& rows : compute.sequences) {
+      model::SequenceResult result;
+      if (rows.sampling)
+        for (const TokenId token : tokens) result.tokens.push_back({token, 0, {}, {}});
+      done.results.push_back(result);
+    }
+    return step(done);
+  }
+  template <class Wanted>
+  static std::vector<Wanted> all(const Actions& actions) {
+    std::vector<Wanted> found;
+    for (const Action& action : actions)
+      if (const auto* wanted = std::get_if<Wanted>(&action)) found.push_back(*wanted);
+    return found;
+  }
+  template <class Message>
+  static std::vector<Message> to_gateway(const Actions& actions) {
+    std::vector<Message> found;
+    for (const auto& tell : all<TellGateway>(actions))
+      if (const auto* message = std::get_if<Message>(&tell.message)) found.push_back(*message);
+    return found;
+  }
+  uint32_t free_pages() const { return state_.pool().counts().free; }
+
+  text::Tokenizer tokenizer_ = simulation::fake_tokenizer();
+  Instant now_{Duration(100s)};
+  uint64_t drawn_ = 0;
+  DecodeState state_{setup(), tokenizer_, [this] { return ++drawn_; }};
+};
+
+TEST_F(DecodeStateTest, APromptOfOneTokenRunsAtOnceAndItsTokensAreTold) {
+  auto compute = all<Compute>(submit(request(1, 1, 1, 2)));
+  ASSERT_EQ(compute.size(), 1u);
+  EXPECT_EQ(compute[0].sequences[0].first, 0u);
+  Actions actions = answer(compute[0], {3});
+  const auto first = to_gateway<Progress>(actions);
+  EXPECT_EQ(first.at(0).tokens.at(0).text, "D");
+  EXPECT_TRUE(first[0].times.has_value());
+  compute = all<Compute>(actions);
+  const auto last = to_gateway<Progress>(answer(compute.at(0), {4}));
+  EXPECT_EQ(last.at(0).tokens.at(0).finish, FinishReason::length);
+  EXPECT_FALSE(last[0].times.has_value());
+  EXPECT_EQ(state_.live(), 0u);
+  EXPECT_EQ(free_pages(), 8u);
+}
+
+TEST_F(DecodeStateTest, WithoutAPrefillItFillsThePromptItselfThenForks) {
+  auto compute = all<Compute>(submit(request(1, 71, 2)));
+  EXPECT_EQ(compute.at(0).sequences.at(0).tokens.size(), 64u);
+  EXPECT_EQ(compute[0].sequences[0].sampling, nullptr);
+  Actions actions = answer(compute[0], {});
+  compute = all<Compute>(actions);
+  EXPECT_EQ(compute.at(0).sequences.at(0).tokens.size(), 6u);
+  actions = answer(compute[0], {});
+  EXPECT_EQ(all<CopyPage>(actions).size(), 1u);  // the partial page; the full one is shared
+  compute = all<Compute>(actions);
+  ASSERT_EQ(compute.at(0).sequences.size(), 2u);
+  const auto& sequences = compute[0].sequences;
+  EXPECT_EQ(sequences[0].first, 70u);
+  EXPECT_EQ(sequences[0].pages[0], sequences[1].pages[0]);
+  EXPECT_NE(sequences[0].pages[1], sequences[1].pages[1]);
+  EXPECT_EQ(sequences[1].choice, 1u);
+  EXPECT_EQ(state_.pool().references(sequences[0].pages[0]), 2u);
+  answer(compute[0], {simulation::kEndToken});
+  EXPECT_EQ(free_pages(), 8u);
+}
+
+TEST_F(DecodeStateTest, AcceptedTokensAfterTheEndAreNeverSaid) {
+  RequestState state = request(1, 1);
+  auto compute = all<Compute>(submit(state));
+  StepDone done{compute.at(0).step, {model::SequenceResult{{{3, 0, {}, {}}}, {5}, {}}}};
+  compute = all<Compute>(step(done));
+  ASSERT_EQ(compute.at(0).sequences.at(0).drafts.size(), 1u);
+  const auto last = to_gateway<Progress>(answer(compute[0], {simulation::kEndToken, 5}));
+  ASSERT_EQ(last.at(0).tokens.size(), 1u);
+  EXPECT_EQ(last[0].tokens[0].finish, FinishReason::stop);
+}
+
+TEST_F(DecodeStateTest, KnownTokensAreReplayedNotSaidAgainAndEndedChoicesStayEnded) {
+  RequestState state = request(1, 1, 2);
+  state.known = {{3, 4}, {simulation::kEndToken}};
+  auto compute = all<Compute>(submit(state));
+  ASSERT_EQ(compute.at(0).sequences.size(), 1u);
+  EXPECT_EQ(compute[0].sequences[0].tokens.size(), 3u);  // the prompt's last and two known
+  const auto progress = to_gateway<Progress>(answer(compute[0], {6}));
+  ASSERT_EQ(progress.at(0).tokens.size(), 1u);
+  EXPECT_EQ(progress[0].tokens[0].index, 2u);
+}
+
+TEST_F(DecodeStateTest, ACancelFreesAtOnceButForThePagesThatTheStepReads) {
+  submit(request(1, 1));
+  step(GatewaySaid{kGateway, Cancel{RequestId{1}, Attempt{1}}});
+  EXPECT_EQ(state_.live(), 0u);
+  EXPECT_EQ(free_pages(), 7u);
+  step(StepDone{StepId{1}, {model::SequenceResult{{{3, 0, {}, {}}}, {}, {}}}});
+  EXPECT_EQ(free_pages(), 8u);
+}
+
+TEST_F(DecodeStateTest, ALostGatewayCancelsItsRequestsAndNoOthers) {
+  submit(request(1, 1));
+  step(GatewaySaid{LinkId{2}, Submit{kSelf, request(2, 1), std::nullopt}});
+  step(GatewayDown{kGateway});
+  EXPECT_EQ(state_.live(), 1u);
+}
+
+TEST_F(DecodeStateTest, ALaterAttemptReplacesTheFormerAndAnEarlierIsIgnored) {
+  submit(request(1, 1));
+  RequestState again = request(1, 1);
+  again.attempt = Attempt{2};
+  submit(again);
+  EXPECT_EQ(state_.counts().cancelled, 1u);
+  submit(request(1, 1));
+  EXPECT_EQ(state_.live(), 1u);
+  step(GatewaySaid{kGateway, Cancel{RequestId{1}, Attempt{1}}});
+  EXPECT_EQ(state_.live(), 1u);  // the cancel of an attempt that is over
+}
+
+TEST_F(DecodeStateTest, WhatItCantServeIsRefusedWithAReasonOfItsKind) {
+  const auto why = [](const Actions& actions) { return to_gateway<GaveUp>(actions).at(0).why; };
+  Submit elsewhere{Incarnation{6}, request(1, 1), std::nullopt};
+  EXPECT_EQ(why(step(GatewaySaid{kGateway, elsewhere})), GiveUp::place_again);
+  EXPECT_EQ(why(submit(request(1, 2000))), GiveUp::invalid);
+  for (const uint64_t id : {1, 2, 3}) submit(request(id, 1));
+  EXPECT_EQ(why(submit(request(4, 1))), GiveUp::full);
+  step(Drain{});
+  EXPECT_EQ(why(submit(request(5, 1))), GiveUp::draining);
+}
+
+TEST_F(DecodeStateTest, ARequestThatFindsNoPagesWaitsThenIsGivenUp) {
+  submit(request(1, 1, 1, 64 * 7));
+  submit(request(2, 1, 1, 64 * 2));
+  EXPECT_EQ(state_.load().pages.free, 0u);  // what is promised is not free
+  const auto gave_up = to_gateway<GaveUp>(after(10s));
+  ASSERT_EQ(gave_up.size(), 1u);
+  EXPECT_EQ(gave_up[0].why, GiveUp::full);
+  EXPECT_EQ(gave_up[0].request, RequestId{2});
+}
+
+TEST_F(DecodeStateTest, ASilentRequestSaysThatItLivesAndEndsAtItsDeadline) {
+  RequestState state = request(1, 1);
+  state.time_left = Duration(3s);
+  submit(state);
+  EXPECT_EQ(to_gateway<Progress>(after(1s)).size(), 1u);
+  EXPECT_EQ(to_gateway<GaveUp>(after(2s)).at(0).why, GiveUp::deadline);
+}
+
+TEST_F(DecodeStateTest, ALostPrefillIsBlamed) {
+  EXPECT_EQ(all<TellPrefill>(submit(request(1, 100), kPrefill)).size(), 1u);
+  const auto gave_up = to_gateway<GaveUp>(step(PrefillDown{kPrefill.incarnation}));
+  EXPECT_EQ(gave_up.at(0).why, GiveUp::place_again);
+  EXPECT_EQ(gave_up[0].blame, kPrefill.incarnation);
+}
+
+TEST_F(DecodeStateTest, DrainingFinishesWhatRunsAndGivesBackWhatIsLeftAtItsEnd) {
+  const auto compute = all<Compute>(submit(request(1, 1)));
+  EXPECT_TRUE(all<Drained>(step(Drain{})).empty());
+  const Actions end = after(60s);
+  EXPECT_EQ(to_gateway<GaveUp>(end).at(0).why, GiveUp::draining);
+  EXPECT_TRUE(all<Drained>(end).empty());  // the step still reads
+  EXPECT_EQ(all<Drained>(answer(compute.at(0), {3})).size(), 1u);
+}
+
+TEST_F(DecodeStateTest, BeatsListWhatTheLoadIncludes) {
+  const auto beats = all<Beat>(submit(request(1, 100), kPrefill));
+  ASSERT_EQ(beats.size(), 1u);
+  EXPECT_EQ(beats[0].accepted, (std::vector{std::pair(RequestId{1}, Attempt{1})}));
+  EXPECT_EQ(beats[0].load.pages.reserved, 2u);  // promised, though not yet asked for
+}
+
+}  // namespace
+}  // namespace baton::decode

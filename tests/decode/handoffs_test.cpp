@@ -1,0 +1,198 @@
+#include "decode/handoffs.h"
+
+#include <gtest/gtest.h>
+
+namespace baton::decode {
+namespace {
+
+class HandoffsTest : public testing::Test {
+ protected:
+  static constexpr RequestId kRequest{42};
+  inline static const Peer kPrefill{"prefill-0", Incarnation{5}, "p"};
+
+  void start(uint32_t prompt = 100, uint32_t max_tokens = 64) {
+    RequestState request;
+    request.id = kRequest;
+    request.attempt = Attempt{1};
+    request.prompt.resize(prompt);
+    request.stop.max_tokens = max_tokens;
+    handoffs_.start(request, kPrefill, 60s, now_);
+    job_ = told<PrefillJob>().at(0).job;
+  }
+  void say(FromPrefill message) {
+    actions_.clear();
+    handoffs_.on(PrefillSaid{kPrefill, std::move(message)}, now_);
+  }
+  void after(Duration time) {
+    actions_.clear();
+    now_ += time;
+    handoffs_.run_timers(now_);
+  }
+  // What was told since the last say() or after().
+  template <class Message>
+  std::vector<Message> told() {
+    for (Action& action : handoffs_.take_actions()) actions_.push_back(std::move(action));
+    std::vector<Message> found;
+    for (const Action& action : actions_)
+      if (const auto* tell = std::get_if<TellPrefill>(&action))
+        if (const auto* message = std::get_if<Message>(&tell->message)) found.push_back(*message);
+    return found;
+  }
+  Reserved reserve() {
+    say(Reserve{job_, 2});
+    return told<Reserved>().at(0);
+  }
+  void land(const Reserved& reserved, uint32_t layer, uint32_t page) {
+    const uint32_t tokens = page == 0 ? 64 : 35;
+    const kvcache::FrameHeader frame{
+        reserved.session, reserved.pages[page].epoch, layer, page, tokens * 8, 1};
+    ASSERT_EQ(receiver_.landed(frame, 1, now_), kvcache::FrameVerdict::admitted);
+    handoffs_.on(FrameLanded{reserved.session}, now_);
+  }
+  void land_all(const Reserved& reserved) {
+    for (uint32_t layer = 0; layer < 2; ++layer)
+      for (uint32_t page = 0; page < 2; ++page) land(reserved, layer, page);
+  }
+  void seal(const Reserved& reserved) {
+    say(Seal{job_, reserved.session, {Digest{1, 1}, Digest{2, 2}}, {}});
+  }
+  bool digests_wanted() {
+    told<Abort>();
+    return std::any_of(actions_.begin(), actions_.end(),
+                       [](const auto& a) { return std::holds_alternative<DigestPages>(a); });
+  }
+
+  DecodeLimits limits_;
+  kvcache::PagePool pool_{8};
+  kvcache::HandoffReceiver receiver_{pool_, {2, 8}, {}};
+  uint64_t drawn_ = 0;
+  Handoffs handoffs_{limits_, pool_, receiver_, "here", 10s, [this] { return ++drawn_; }};
+  JobId job_;
+  Instant now_{Duration(100s)};
+  Actions actions_;
+};
+
+TEST_F(HandoffsTest, AReservationHoldsAllPagesThatTheRequestMayEverWrite) {
+  start();  // 99 entries, then up to 63 more
+  const Reserved reserved = reserve();
+  EXPECT_EQ(reserved.pages.size(), 2u);
+  EXPECT_EQ(reserved.frame_address, "here");
+  EXPECT_EQ(pool_.counts().free, 5u);
+}
+
+TEST_F(HandoffsTest, AFullPoolSaysNotBeforeAtOnceAndHoldsNothing) {
+  start(100, 64 * 9);
+  say(Reserve{job_, 2});
+  const auto first = told<NotBefore>();
+  say(Reserve{job_, 2});
+  EXPECT_EQ(told<NotBefore>().at(0).delay, first.at(0).delay * 2);
+  EXPECT_EQ(pool_.counts().free, 8u);
+  say(Abort{job_, "refused too often"});
+  const auto lost = handoffs_.take_lost();
+  EXPECT_EQ(lost.at(0).why, GiveUp::full);
+  EXPECT_FALSE(lost[0].blame.has_value());  // prefill is not at fault
+}
+
+TEST_F(HandoffsTest, AReserveThatComesTwiceIsAnsweredAlike) {
+  start();
+  EXPECT_EQ(reserve(), reserve());
+  EXPECT_EQ(receiver_.open_sessions(), 1u);
+}
+
+TEST_F(HandoffsTest, WholeVerifiedAndAgreedPagesAreCommitted) {
+  start();
+  const Reserved reserved = reserve();
+  land_all(reserved);
+  seal(reserved);
+  ASSERT_TRUE(digests_wanted());
+  EXPECT_TRUE(handoffs_.take_done().empty());
+  handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{2, 2}}}, now_);
+  const auto done = handoffs_.take_done();
+  EXPECT_EQ(done.at(0).prompt_pages.size(), 2u);
+  EXPECT_EQ(done[0].growth_pages.size(), 1u);
+  EXPECT_EQ(told<Commit>().size(), 1u);
+  EXPECT_EQ(handoffs_.size(), 0u);
+}
+
+TEST_F(HandoffsTest, ASealThatOvertakesItsFramesWaitsForThemThenAsksForTheMissingOnly) {
+  start();
+  const Reserved reserved = reserve();
+  for (const auto& [layer, page] : {std::pair(0u, 0u), {0u, 1u}, {1u, 1u}})
+    land(reserved, layer, page);
+  seal(reserved);
+  EXPECT_TRUE(told<Resend>().empty());
+  after(limits_.resend_after);
+  EXPECT_EQ(told<Resend>().at(0).frames, (std::vector{FrameName{1, 0}}));
+  actions_.clear();
+  land(reserved, 1, 0);
+  EXPECT_TRUE(digests_wanted());
+}
+
+TEST_F(HandoffsTest, APageWhoseDigestDiffersIsAskedForInAllLayersAndNeverUsed) {
+  start();
+  const Reserved reserved = reserve();
+  land_all(reserved);
+  seal(reserved);
+  handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{9, 9}}}, now_);
+  EXPECT_EQ(told<Resend>().at(0).frames, (std::vector{FrameName{0, 1}, FrameName{1, 1}}));
+  EXPECT_TRUE(handoffs_.take_done().empty());
+}
+
+TEST_F(HandoffsTest, FramesThatNeverComeEndTheJobAndBlameThePrefill) {
+  start();
+  seal(reserve());
+  for (uint32_t i = 0; i <= limits_.resends_max; ++i) {
+    handoffs_.on(PrefillSaid{kPrefill, JobAlive{job_, 0}}, now_);
+    after(limits_.resend_after);
+  }
+  EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
+  EXPECT_EQ(pool_.counts().free, 8u);
+}
+
+TEST_F(HandoffsTest, AJobOfWhichNothingIsHeardIsLostAndOneThatLivesKeepsItsLease) {
+  start();
+  reserve();
+  for (int i = 0; i < 20; ++i) {
+    after(1s);
+    say(JobAlive{job_, 0});
+  }
+  EXPECT_TRUE(handoffs_.take_lost().empty());
+  after(limits_.prefill_silence_max);
+  EXPECT_EQ(handoffs_.take_lost().at(0).why, GiveUp::place_again);
+  EXPECT_EQ(pool_.counts().free, 8u);
+}
+
+TEST_F(HandoffsTest, ACancelledJobFreesAtOnceAndLateFramesAreRefused) {
+  start();
+  const Reserved reserved = reserve();
+  handoffs_.cancel(kRequest, "cancelled", now_);
+  EXPECT_EQ(told<Abort>().size(), 1u);
+  EXPECT_EQ(pool_.counts().free, 8u);
+  const kvcache::FrameHeader late{reserved.session, reserved.pages[0].epoch, 0, 0, 512, 1};
+  EXPECT_EQ(receiver_.admit(late), kvcache::FrameVerdict::unknown_session);
+  say(Reserve{job_, 2});
+  EXPECT_EQ(told<Abort>().size(), 1u);  // and the abort that was overtaken is said again
+}
+
+TEST_F(HandoffsTest, PagesThatAreBeingDigestedAreFreedWhenThatIsDone) {
+  start();
+  const Reserved reserved = reserve();
+  land_all(reserved);
+  seal(reserved);
+  handoffs_.cancel(kRequest, "cancelled", now_);
+  EXPECT_EQ(pool_.counts().free, 5u);
+  handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{2, 2}}}, now_);
+  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_TRUE(handoffs_.take_done().empty());
+}
+
+TEST_F(HandoffsTest, ALostPrefillLosesItsJobs) {
+  start();
+  reserve();
+  handoffs_.on(PrefillDown{kPrefill.incarnation}, now_);
+  EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
+  EXPECT_EQ(pool_.counts().free, 8u);
+}
+
+}  // namespace
+}  // namespace baton::decode

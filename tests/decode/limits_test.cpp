@@ -1,0 +1,81 @@
+#include "decode/limits.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace baton::decode {
+namespace {
+
+TEST(PageNeed, CountsThePromptAndAllThatAChoiceMayWrite) {
+  EXPECT_EQ(page_need(1, 1, 1), (PageNeed{0, 1}));    // position 0 is decode's first step
+  EXPECT_EQ(page_need(65, 1, 1), (PageNeed{1, 1}));   // entries 0..63, then position 64
+  EXPECT_EQ(page_need(11, 1, 54), (PageNeed{1, 0}));  // 64 entries in all
+  EXPECT_EQ(page_need(11, 1, 55), (PageNeed{1, 1}));
+}
+
+TEST(PageNeed, ChoicesShareFullPagesAndHaveTheRestForThemselves) {
+  EXPECT_EQ(page_need(65, 3, 10), (PageNeed{1, 3}));  // one shared, one each
+  EXPECT_EQ(page_need(75, 3, 10), (PageNeed{2, 2}));  // the partial page is copied twice
+}
+
+class ValidateTest : public testing::Test {
+ protected:
+  ValidateTest() {
+    request_.prompt = {1, 2, 3};
+    request_.stop.max_tokens = 10;
+  }
+  bool valid() const {
+    return validate(request_, DecodeLimits{}, ModelFacts{100, 50, {}}, 4).has_value();
+  }
+  RequestState request_;
+};
+
+TEST_F(ValidateTest, APlainRequestIsValid) { EXPECT_TRUE(valid()); }
+
+TEST_F(ValidateTest, TokensMustBeInTheVocabularyAboveAllOnReplay) {
+  request_.known = {{100}};
+  EXPECT_FALSE(valid());
+  request_.known = {{99}};
+  EXPECT_TRUE(valid());
+  request_.prompt.push_back(100);
+  EXPECT_FALSE(valid());
+}
+
+TEST_F(ValidateTest, PromptAndAnswerMustFitTheContextAndThePool) {
+  request_.stop.max_tokens = 48;
+  EXPECT_TRUE(valid());
+  request_.stop.max_tokens = 49;
+  EXPECT_FALSE(valid());
+  request_.stop.max_tokens = 0;
+  EXPECT_FALSE(valid());
+  request_.stop.max_tokens = 48;
+  request_.choices = 5;  // five pages of four
+  EXPECT_FALSE(valid());
+}
+
+TEST_F(ValidateTest, RangesAreCheckedOnceMore) {
+  const auto invalid_with = [this](auto change) {
+    const RequestState before = request_;
+    change(request_);
+    const bool invalid = !valid();
+    request_ = before;
+    return invalid;
+  };
+  EXPECT_TRUE(invalid_with([](auto& r) { r.prompt.clear(); }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.choices = 0; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.choices = 1000; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.known = {{}, {}}; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.temperature = -1; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.temperature = NAN; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.top_p = 0; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.min_p = 1.5f; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.repetition_penalty = 0; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.sampling.logit_bias = {{100, 1.0f}}; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.report.top_logprobs = 21; }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.stop.strings.resize(17, "x"); }));
+  EXPECT_TRUE(invalid_with([](auto& r) { r.known = {std::vector<TokenId>(11, 1)}; }));
+}
+
+}  // namespace
+}  // namespace baton::decode

@@ -1,0 +1,203 @@
+#include "prefill/prefill_state.h"
+
+#include <gtest/gtest.h>
+
+#include "prefill/invariants.h"
+
+namespace baton::prefill {
+namespace {
+
+class PrefillStateTest : public testing::Test {
+ protected:
+  static PrefillSetup make_setup();
+  Actions step(const Event& event) {
+    Actions actions = state_.step(event, now_);
+    EXPECT_EQ(broken_invariant(state_), std::nullopt);
+    return actions;
+  }
+  Actions after(Duration time) {
+    now_ += time;
+    return step(Tick{});
+  }
+  Actions say(ToPrefill message) { return step(DecodeSaid{kLink, std::move(message)}); }
+  Actions order(uint64_t job, uint32_t entries) {
+    PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", 0, std::nullopt};
+    order.prompt.assign(entries + 1, 7);
+    return say(order);
+  }
+  Actions reserve(uint64_t job, uint32_t pages) {
+    Reserved reserved{JobId{job}, SessionId{job, 1}, {}, "frames", Duration(10s)};
+    for (uint32_t page = 0; page < pages; ++page)
+      reserved.pages.push_back({PageId{10 + page}, Epoch{3}});
+    return say(reserved);
+  }
+  // The step in flight: both layers, then its end.
+  Actions finish_step(StepId id) {
+    Actions all;
+    for (uint32_t layer = 0; layer < 2; ++layer)
+      for (Action& action : step(LayerDone{id, layer})) all.push_back(std::move(action));
+    for (Action& action : step(StepDone{id})) all.push_back(std::move(action));
+    return all;
+  }
+  template <class Wanted>
+  static std::vector<Wanted> all(const Actions& actions) {
+    std::vector<Wanted> found;
+    for (const Action& action : actions)
+      if (const auto* wanted = std::get_if<Wanted>(&action)) found.push_back(*wanted);
+    return found;
+  }
+  template <class Message>
+  static std::vector<Message> told(const Actions& actions) {
+    std::vector<Message> found;
+    for (const auto& tell : all<TellDecode>(actions))
+      if (const auto* message = std::get_if<Message>(&tell.message)) found.push_back(*message);
+    return found;
+  }
+
+  static constexpr Incarnation kSelf{5};
+  static constexpr LinkId kLink{1};
+  Instant now_{Duration(100s)};
+  PrefillState state_{make_setup()};
+};
+
+PrefillSetup PrefillStateTest::make_setup() {
+  PrefillSetup setup;
+  setup.self = kSelf;
+  setup.pages = 4;
+  setup.format = {2, 8};
+  setup.vocab_size = 100;
+  setup.context_max = 1000;
+  setup.limits.jobs_max = 4;
+  setup.limits.window_jobs = 2;
+  setup.limits.chunk_tokens = 64;
+  setup.limits.refusals_max = 2;
+  return setup;
+}
+
+TEST_F(PrefillStateTest, AJobIsReservedComputedLayerByLayerSealedAndFreedOnTheCommit) {
+  EXPECT_EQ(told<Reserve>(order(1, 100)).at(0), (Reserve{JobId{1}, 2}));
+  const auto first = all<Compute>(reserve(1, 2));
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].sequences.at(0).tokens.size(), 64u);
+  EXPECT_TRUE(first[0].sequences[0].next.has_value());
+
+  const auto posted = all<PostFrames>(step(LayerDone{first[0].step, 0}));
+  ASSERT_EQ(posted.size(), 1u);  // while the next layer computes
+  EXPECT_EQ(posted[0].frames.at(0).header.page, 0u);
+  step(LayerDone{first[0].step, 1});
+  const auto second = all<Compute>(step(StepDone{first[0].step}));
+  EXPECT_EQ(second.at(0).sequences.at(0).tokens.size(), 36u);
+  EXPECT_EQ(all<DigestPages>(finish_step(second[0].step)).at(0).tokens, 100u);
+
+  EXPECT_TRUE(told<Seal>(step(Digested{JobId{1}, {Digest{1, 1}, Digest{2, 2}}})).empty());
+  const auto seal = told<Seal>(step(FramesWritten{SessionId{1, 1}}));
+  EXPECT_EQ(seal.at(0).pages.size(), 2u);
+  const Actions committed = say(Commit{JobId{1}, SessionId{1, 1}});
+  EXPECT_EQ(all<ForgetFrames>(committed).size(), 1u);
+  EXPECT_EQ(state_.jobs(), 0u);
+  EXPECT_EQ(state_.pool().counts().free, 4u);
+}
+
+TEST_F(PrefillStateTest, ARefusedJobLeavesTheWindowAndNothingWaitsBehindIt) {
+  order(1, 10);
+  order(2, 10);
+  EXPECT_TRUE(told<Reserve>(order(3, 10)).empty());  // the window is full
+  const Actions refused = say(NotBefore{JobId{1}, Duration(1s)});
+  EXPECT_EQ(told<Reserve>(refused).at(0).job, JobId{3});
+  reserve(2, 1);
+  EXPECT_TRUE(told<Reserve>(after(500ms)).empty());
+}
+
+TEST_F(PrefillStateTest, AJobThatIsRefusedTooOftenIsAborted) {
+  order(1, 10);
+  for (int i = 0; i < 2; ++i) {
+    say(NotBefore{JobId{1}, Duration(10ms)});
+    EXPECT_EQ(told<Reserve>(after(10ms)).size(), 1u);
+  }
+  EXPECT_EQ(told<Abort>(say(NotBefore{JobId{1}, Duration(10ms)})).size(), 1u);
+  EXPECT_EQ(state_.jobs(), 0u);
+}
+
+TEST_F(PrefillStateTest, AnAbortWhileItsRowsComputeFreesAfterTheStep) {
+  order(1, 10);
+  const auto compute = all<Compute>(reserve(1, 1));
+  say(Abort{JobId{1}, "cancelled"});
+  EXPECT_EQ(state_.pool().counts().filling, 1u);
+  EXPECT_TRUE(all<PostFrames>(step(LayerDone{compute.at(0).step, 0})).empty());
+  step(StepDone{compute[0].step});
+  EXPECT_EQ(state_.pool().counts().free, 4u);
+}
+
+TEST_F(PrefillStateTest, AnAbortThatOvertakesItsJobLeavesNothingToDo) {
+  say(Abort{JobId{1}, "cancelled"});
+  EXPECT_TRUE(told<Reserve>(order(1, 10)).empty());
+  EXPECT_EQ(state_.jobs(), 0u);
+}
+
+TEST_F(PrefillStateTest, AJobForAnotherLifeOrBeyondALimitIsRefusedWithAReason) {
+  PrefillJob other{Incarnation{6}, JobId{9}, RequestId{9}, Attempt{1}, {1, 2}, "", 0, std::nullopt};
+  EXPECT_EQ(told<Abort>(say(other)).size(), 1u);
+  EXPECT_EQ(told<Abort>(order(1, 0)).size(), 1u);    // one token needs no prefill
+  EXPECT_EQ(told<Abort>(order(1, 300)).size(), 1u);  // five pages of four
+  for (uint64_t job = 1; job <= 4; ++job) EXPECT_TRUE(told<Abort>(order(job, 10)).empty());
+  EXPECT_EQ(told<Abort>(order(5, 10)).size(), 1u);
+}
+
+TEST_F(PrefillStateTest, AMessageForAnUnknownJobIsAnsweredWithAnAbort) {
+  EXPECT_EQ(told<Abort>(reserve(77, 1)).at(0).job, JobId{77});
+}
+
+TEST_F(PrefillStateTest, FramesAreSentAgainWhenAskedFor) {
+  order(1, 10);
+  const auto compute = all<Compute>(reserve(1, 1));
+  finish_step(compute.at(0).step);
+  step(Digested{JobId{1}, {Digest{}}});
+  step(FramesDropped{SessionId{1, 1}});
+  const auto again = all<PostFrames>(say(Resend{JobId{1}, SessionId{1, 1}, {{1, 0}}}));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].frames.at(0).header.layer, 1u);
+}
+
+TEST_F(PrefillStateTest, ASealWithoutAnAnswerIsRepeatedThenTheJobIsAborted) {
+  order(1, 10);
+  const auto compute = all<Compute>(reserve(1, 1));
+  finish_step(compute.at(0).step);
+  step(FramesWritten{SessionId{1, 1}});
+  EXPECT_EQ(told<Seal>(step(Digested{JobId{1}, {Digest{}}})).size(), 1u);
+  EXPECT_EQ(told<Seal>(after(2s)).size(), 1u);
+  Actions last;
+  for (int i = 0; i < 20 && told<Abort>(last).empty(); ++i) last = after(2s);
+  EXPECT_EQ(told<Abort>(last).size(), 1u);
+  EXPECT_EQ(state_.pool().counts().free, 4u);
+}
+
+TEST_F(PrefillStateTest, ALostDecodeEndsItsJobs) {
+  order(1, 10);
+  order(2, 10);
+  step(DecodeDown{kLink});
+  EXPECT_EQ(state_.jobs(), 0u);
+  EXPECT_EQ(state_.pool().counts().free, 4u);
+}
+
+TEST_F(PrefillStateTest, EveryJobSaysThatItLives) {
+  order(1, 10);
+  EXPECT_EQ(told<JobAlive>(after(1s)).at(0), (JobAlive{JobId{1}, 0}));
+}
+
+TEST_F(PrefillStateTest, DrainingFinishesWhatRunsAndTakesNothingNew) {
+  order(1, 10);
+  EXPECT_TRUE(all<Drained>(step(Drain{})).empty());
+  EXPECT_EQ(told<Abort>(order(2, 10)).size(), 1u);
+  EXPECT_EQ(all<Drained>(say(Abort{JobId{1}, "done"})).size(), 1u);
+}
+
+TEST_F(PrefillStateTest, TheFirstBeatIsAtOnceAndListsWhatIsAccepted) {
+  EXPECT_LE(*state_.next_deadline(), now_);
+  const auto beats = all<Beat>(order(1, 100));
+  ASSERT_EQ(beats.size(), 1u);
+  EXPECT_EQ(beats[0].accepted, (std::vector{std::pair(RequestId{1}, Attempt{1})}));
+  EXPECT_EQ(beats[0].load.queued_tokens, 100u);
+}
+
+}  // namespace
+}  // namespace baton::prefill
