@@ -173,7 +173,12 @@ void Gateway::scheduler_said(FromScheduler message) {
 }
 
 void Gateway::scheduler_down(const Error& error) {
-  log_.warning("scheduler_down", {{"scheduler", options_.scheduler}, {"why", error.message}});
+  const nlohmann::json what = {{"scheduler", options_.scheduler}, {"why", error.message}};
+  if (reconnect_pause_ == Duration{}) {
+    log_.warning("scheduler_down", what);
+  } else {
+    log_.debug("scheduler_still_down", what);
+  }
   readiness_.scheduler_lost();
   enqueue(SchedulerDown{});
   reconnect_pause_ =

@@ -149,7 +149,13 @@ const Router::Route* Router::find_route(const http::Request& request) const {
   return found == routes_.end() ? nullptr : &found->second;
 }
 
-http::Response Router::dressed(http::Response response) const {
+// What every answer carries, for those that are given before there is an exchange.
+http::Response Router::dressed(http::Response response, std::string id) {
+  metrics_
+      .counter("baton_http_refused_total", "Requests refused on their head alone.",
+               {{"status", std::to_string(response.status)}})
+      .Increment();
+  response.fields.push_back({"X-Request-Id", std::move(id)});
   if (!options_.allowed_origin.empty()) {
     response.fields.push_back({"Access-Control-Allow-Origin", options_.allowed_origin});
   }
@@ -161,7 +167,7 @@ http::Response Router::bad_request(int status, std::string_view message) {
   error.status = status;
   error.code = status == 413 ? "body_too_large" : status == 408 ? "request_timeout" : "bad_request";
   error.message = message;
-  return dressed(api::error_response(error));
+  return dressed(api::error_response(error), request_id({}, context_.draw));
 }
 
 std::optional<http::Response> Router::refuse(const http::Request& head) {
@@ -173,11 +179,12 @@ std::optional<http::Response> Router::refuse(const http::Request& head) {
     error.status = 401;
     error.code = "invalid_api_key";
     error.message = "The API key is missing or wrong; send it as \"Authorization: Bearer KEY\".";
-    return dressed(api::error_response(error));
+    return dressed(api::error_response(error), request_id(head, context_.draw));
   }
   const bool one_model = head.path.starts_with(kModelPrefix);
   if (!route && !one_model) {
-    return dressed(api::error_response(api::unknown_url(head.method, head.path)));
+    return dressed(api::error_response(api::unknown_url(head.method, head.path)),
+                   request_id(head, context_.draw));
   }
   const std::string& method = route ? route->method : "GET";
   if (head.method != method && !(head.method == "HEAD" && method == "GET")) {
@@ -187,11 +194,12 @@ std::optional<http::Response> Router::refuse(const http::Request& head) {
     error.message = fmt::format("{} is asked with {}.", head.path, method);
     auto response = api::error_response(error);
     response.fields.push_back({"Allow", method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"});
-    return dressed(std::move(response));
+    return dressed(std::move(response), request_id(head, context_.draw));
   }
   if (route && route->serves && draining_) {
     return dressed(
-        api::error_response(api::unavailable("draining", "This server is shutting down.", 5)));
+        api::error_response(api::unavailable("draining", "This server is shutting down.", 5)),
+        request_id(head, context_.draw));
   }
   return std::nullopt;
 }

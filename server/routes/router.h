@@ -50,7 +50,7 @@ class Router final : public http::Handler {
                 api::ApiResult<std::string> (*work)(std::string_view, const api::TextModel&,
                                                     const api::ApiLimits&));
   const Route* find_route(const http::Request& request) const;
-  http::Response dressed(http::Response response) const;
+  http::Response dressed(http::Response response, std::string id);
 
   GenerateContext context_;
   ApiKeys keys_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/system/options.h"
+
 namespace baton::server {
 
 namespace {
@@ -62,7 +64,9 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
       params_n_(
           metrics.histogram("vllm:request_params_n", "Choices asked for.", kChoiceEdges, labels_)),
       params_max_tokens_(metrics.histogram("vllm:request_params_max_tokens",
-                                           "Tokens allowed to an answer.", kCountEdges, labels_)) {}
+                                           "Tokens allowed to an answer.", kCountEdges, labels_)) {
+  metrics.gauge("baton_build_info", "Always 1.", {{"version", kVersion}}).Set(1);
+}
 
 void ServingMetrics::begun(uint64_t prompt_tokens, uint32_t choices, uint64_t max_tokens) {
   prompt_tokens_.Increment(static_cast<double>(prompt_tokens));

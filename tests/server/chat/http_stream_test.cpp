@@ -1,0 +1,59 @@
+#include "server/chat/http_stream.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/server/support/test_server.h"
+
+namespace baton::server::chat {
+namespace {
+
+TEST(HttpStream, urls_have_a_host_a_port_and_perhaps_a_prefix) {
+  const auto url = Url::parse("http://example:8080/api/");
+  ASSERT_TRUE(url);
+  EXPECT_EQ(url->host, "example");
+  EXPECT_EQ(url->port, "8080");
+  EXPECT_EQ(url->prefix, "/api");
+  EXPECT_EQ(Url::parse("http://h")->port, "80");
+  EXPECT_EQ(Url::parse("http://[::1]:9")->host, "::1");
+  for (const char* bad : {"https://h", "h:80", "http://", "http://h:x", "http://h:"}) {
+    EXPECT_FALSE(Url::parse(bad)) << bad;
+  }
+}
+
+TEST(HttpStream, gives_the_body_in_pieces_and_knows_its_end) {
+  testing::TestServer server;
+  std::string body;
+  const auto outcome = post_stream({"127.0.0.1", std::to_string(server.port), ""},
+                                   {"/v1/completions", R"({"prompt":"a","stream":true})", ""},
+                                   [&](int, std::string_view piece) { body += piece; });
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(outcome->status, 200);
+  EXPECT_TRUE(outcome->complete);
+  EXPECT_TRUE(body.ends_with("data: [DONE]\n\n"));
+}
+
+TEST(HttpStream, an_error_has_its_status_and_body) {
+  testing::TestServer server;
+  std::string body;
+  const auto outcome =
+      post_stream({"127.0.0.1", std::to_string(server.port), ""}, {"/v1/completions", "{}", ""},
+                  [&](int, std::string_view piece) { body += piece; });
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->status, 400);
+  EXPECT_NE(body.find("prompt"), std::string::npos);
+}
+
+TEST(HttpStream, no_server_is_said_so) {
+  uint16_t port = 0;
+  {
+    testing::TestServer server;
+    port = server.port;
+  }
+  const auto outcome =
+      post_stream({"127.0.0.1", std::to_string(port), ""}, {"/", "", ""}, [](int, auto) {});
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().message.find("is it running?"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::server::chat

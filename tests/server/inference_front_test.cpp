@@ -1,0 +1,186 @@
+#include "server/inference_front.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "tests/server/support/fake_engine.h"
+
+namespace baton::server {
+namespace {
+
+using testing::FakeEngine;
+using testing::FakeModel;
+
+struct Heard {
+  std::string text;
+  std::optional<rpc::Usage> usage;
+  std::optional<Error> error;
+  Duration retry_after{};
+  std::function<void()> cancel;
+};
+
+class FakeSink final : public rpc::GenerateSink {
+ public:
+  explicit FakeSink(Heard& heard) : heard_(heard) {}
+  void send(TokenEvent event) override { heard_.text += event.text; }
+  void finish(Result<rpc::Usage> result) override {
+    if (result) {
+      heard_.usage = *result;
+    } else {
+      heard_.error = result.error();
+    }
+  }
+  void refuse(Error error, Duration retry_after) override {
+    heard_.error = std::move(error);
+    heard_.retry_after = retry_after;
+  }
+  void on_cancel(std::function<void()> callback) override { heard_.cancel = std::move(callback); }
+
+ private:
+  Heard& heard_;
+};
+
+class InferenceFrontTest : public ::testing::Test {
+ protected:
+  InferenceFrontTest()
+      : engine(context.get_executor()),
+        work(context.get_executor(), 1, 4),
+        serving(metrics, "fake"),
+        front({context.get_executor(),
+               model,
+               engine,
+               clock,
+               work,
+               serving,
+               [this] { return ++drawn; },
+               {}},
+              keys) {}
+
+  void generate(rpc::GenerateCall call, Heard& heard) {
+    front.generate(std::move(call), std::make_unique<FakeSink>(heard));
+  }
+  template <class Done>
+  void until(Done done) {
+    while (!done()) context.run_one();
+  }
+
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard{
+      context.get_executor()};
+  FakeModel model;
+  FakeEngine engine;
+  ManualClock clock;
+  Metrics metrics;
+  WorkQueue work;
+  ServingMetrics serving;
+  ApiKeys keys;
+  uint64_t drawn = 0;
+  InferenceFront front;
+};
+
+rpc::GenerateCall text_call() {
+  rpc::GenerateCall call;
+  call.model = "fake";
+  call.prompt = std::string("ab");
+  return call;
+}
+
+TEST_F(InferenceFrontTest, text_is_answered_token_by_token_with_usage) {
+  Heard heard;
+  generate(text_call(), heard);
+  until([&] { return heard.usage.has_value(); });
+  EXPECT_EQ(heard.text, "hello");
+  EXPECT_EQ(heard.usage->prompt_tokens, 3u);
+  EXPECT_EQ(heard.usage->completion_tokens, 5u);
+  EXPECT_EQ(engine.seen[0].stop.max_tokens, 16u);
+  EXPECT_NE(engine.seen[0].sampling.seed, 0u);
+}
+
+TEST_F(InferenceFrontTest, a_conversation_goes_through_the_template) {
+  rpc::GenerateCall call;
+  call.prompt = std::vector<rpc::ChatMessage>{{"user", "hi"}};
+  Heard heard;
+  generate(std::move(call), heard);
+  until([&] { return heard.usage.has_value(); });
+  EXPECT_EQ(model.decode(engine.seen[0].prompt, false), "user: hi\nassistant: ");
+}
+
+TEST_F(InferenceFrontTest, every_field_reaches_the_request) {
+  rpc::GenerateCall call;
+  call.prompt = std::vector<TokenId>{1, 2};
+  call.choices = 2;
+  call.seed_given = call.max_tokens_given = true;
+  call.sampling = {0.1f, 0.3f, 7, 0.2f, 1.5f, -1.5f, 1.1f, ~uint64_t{0}, {{3, -2.5f}, {9, 1}}};
+  call.stop = {4, 2, true, {"x"}, {5}, true};
+  call.report = {true, 3, false, true};
+  call.priority = -2;
+  call.time_left = 3s;
+  Heard heard;
+  generate(call, heard);
+  until([&] { return heard.usage.has_value(); });
+  const RequestState& state = engine.seen[0];
+  EXPECT_EQ(state.prompt, (std::vector<TokenId>{1, 2}));
+  EXPECT_EQ(state.choices, 2u);
+  EXPECT_EQ(state.sampling, call.sampling);
+  EXPECT_EQ(state.stop, call.stop);
+  EXPECT_EQ(state.report, call.report);
+  EXPECT_EQ(state.priority, -2);
+  EXPECT_EQ(state.time_left, Duration(3s));
+}
+
+TEST_F(InferenceFrontTest, the_rules_are_those_of_http) {
+  rpc::GenerateCall hot = text_call();
+  hot.sampling.temperature = 9;
+  rpc::GenerateCall other = text_call();
+  other.model = "other";
+  Heard first, second;
+  generate(hot, first);
+  generate(other, second);
+  until([&] { return first.error && second.error; });
+  EXPECT_EQ(first.error->code, ErrorCode::invalid_argument);
+  EXPECT_EQ(first.error->param, "temperature");
+  EXPECT_EQ(second.error->code, ErrorCode::not_found);
+}
+
+TEST_F(InferenceFrontTest, a_full_cluster_says_when_to_come_again) {
+  engine.failure = api::to_api(fail(ErrorCode::resource_exhausted, "Full."), 3s);
+  Heard heard;
+  generate(text_call(), heard);
+  until([&] { return heard.error.has_value(); });
+  EXPECT_EQ(heard.error->code, ErrorCode::resource_exhausted);
+  EXPECT_EQ(heard.retry_after, Duration(3s));
+}
+
+TEST_F(InferenceFrontTest, a_client_that_leaves_cancels) {
+  engine.hold = true;
+  Heard heard;
+  generate(text_call(), heard);
+  until([&] { return engine.running() == 1; });
+  heard.cancel();
+  until([&] { return engine.cancelled == 1; });
+  EXPECT_EQ(front.calls(), 0u);
+}
+
+TEST_F(InferenceFrontTest, a_key_is_needed_when_keys_are_set) {
+  keys.add("secret");
+  Heard without, with;
+  generate(text_call(), without);
+  EXPECT_TRUE(without.error);
+  rpc::GenerateCall call = text_call();
+  call.api_key = "secret";
+  generate(call, with);
+  until([&] { return with.usage.has_value(); });
+}
+
+TEST_F(InferenceFrontTest, a_draining_front_refuses) {
+  front.drain();
+  Heard heard;
+  generate(text_call(), heard);
+  EXPECT_EQ(heard.error->code, ErrorCode::unavailable);
+  EXPECT_EQ(front.models()[0].name, "fake");
+}
+
+}  // namespace
+}  // namespace baton::server

@@ -1,0 +1,244 @@
+#include "server/routes/generate_route.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/server/support/test_server.h"
+
+namespace baton::server {
+namespace {
+
+using testing::HttpAnswer;
+using testing::HttpClient;
+using testing::TestServer;
+using testing::TestServerOptions;
+using Json = nlohmann::json;
+
+const std::string kChat = R"("messages":[{"role":"user","content":"hi"}])";
+
+void send_post(HttpClient& client, const std::string& path, const std::string& body) {
+  client.send("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+}
+
+// What `vllm bench serve` does with a stream: splits at empty lines, wants "data: " in front of
+// each event, times the first chunk with choices, reads usage only where choices are empty.
+struct BenchView {
+  std::string text;
+  int timed_chunks = 0;
+  std::optional<uint64_t> completion_tokens;
+  bool done = false;
+};
+BenchView read_as_vllm_bench(const HttpAnswer& answer) {
+  BenchView view;
+  std::string_view rest = answer.body;
+  while (!rest.empty()) {
+    const size_t end = rest.find("\n\n");
+    EXPECT_NE(end, std::string_view::npos) << "an event without its end";
+    if (end == std::string_view::npos) break;
+    const std::string_view message = rest.substr(0, end);
+    rest.remove_prefix(end + 2);
+    if (message.starts_with(":")) continue;
+    EXPECT_TRUE(message.starts_with("data: ")) << message;
+    EXPECT_EQ(message.find('\r'), std::string_view::npos);
+    const auto data = message.substr(6);
+    EXPECT_FALSE(view.done) << "an event behind [DONE]";
+    if (data == "[DONE]") {
+      view.done = true;
+      continue;
+    }
+    const Json json = Json::parse(data);
+    if (!json.at("choices").empty()) {
+      const Json& choice = json["choices"][0];
+      ++view.timed_chunks;
+      if (choice.contains("delta")) {
+        view.text += choice["delta"].value("content", "");
+      } else {
+        view.text += choice.value("text", "");
+      }
+    } else if (json.contains("usage")) {
+      view.completion_tokens = json["usage"]["completion_tokens"].get<uint64_t>();
+    }
+  }
+  return view;
+}
+
+TEST(GenerateRoute, a_chat_is_answered_whole) {
+  TestServer server;
+  auto client = server.client();
+  const HttpAnswer answer = client.post("/v1/chat/completions", "{" + kChat + "}");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.fields.at("content-type"), "application/json");
+  EXPECT_TRUE(answer.fields.contains("openai-processing-ms"));
+  const Json json = Json::parse(answer.body);
+  EXPECT_EQ(json["choices"][0]["message"]["content"], "hello");
+  EXPECT_EQ(json["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(json["usage"]["completion_tokens"], 5);
+  EXPECT_TRUE(json["id"].get<std::string>().starts_with("chatcmpl-"));
+}
+
+TEST(GenerateRoute, a_stream_is_what_the_benchmarks_expect) {
+  TestServer server;
+  auto client = server.client();
+  for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {
+    const std::string prompt =
+        std::string(path).find("chat") != std::string::npos ? kChat : R"("prompt":"hi")";
+    const HttpAnswer answer = client.post(
+        path, "{" + prompt +
+                  R"(,"stream":true,"stream_options":{"include_usage":true},"temperature":0.0,)"
+                  R"("best_of":1,"ignore_eos":true,"repetition_penalty":1.0,"logprobs":null})");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_TRUE(answer.complete);
+    EXPECT_EQ(answer.fields.at("content-type"), "text/event-stream; charset=utf-8");
+    EXPECT_EQ(answer.fields.at("cache-control"), "no-cache");
+    EXPECT_EQ(answer.fields.at("x-accel-buffering"), "no");
+    EXPECT_FALSE(answer.fields.contains("content-length"));
+    const BenchView view = read_as_vllm_bench(answer);
+    EXPECT_EQ(view.text, "hello");
+    EXPECT_EQ(view.completion_tokens, 5u);
+    EXPECT_TRUE(view.done);
+    EXPECT_GE(view.timed_chunks, 5);
+  }
+}
+
+TEST(GenerateRoute, nothing_of_a_stream_is_sent_before_its_first_token) {
+  TestServer server;
+  server.engine.failure = api::to_api(fail(ErrorCode::resource_exhausted, "Full."), 3s);
+  auto client = server.client();
+  const HttpAnswer answer = client.post("/v1/completions", R"({"prompt":"a","stream":true})");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.fields.at("retry-after"), "3");
+  EXPECT_EQ(Json::parse(answer.body)["error"]["code"], "queue_full");
+}
+
+TEST(GenerateRoute, a_stream_that_fails_says_so_and_is_ended_properly) {
+  TestServer server;
+  server.engine.failure = api::unavailable("no_capacity", "All workers are gone.", 1);
+  server.engine.fail_after = 2;
+  auto client = server.client();
+  const HttpAnswer answer = client.post("/v1/chat/completions", "{" + kChat + R"(,"stream":true})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.complete);
+  const size_t error = answer.body.find(R"(data: {"error":{"message":"All workers are gone.")");
+  EXPECT_NE(error, std::string::npos);
+  EXPECT_TRUE(answer.body.ends_with("}}\n\ndata: [DONE]\n\n"));
+  EXPECT_EQ(answer.body.find("finish_reason\":\"stop"), std::string::npos);
+}
+
+TEST(GenerateRoute, a_whole_answer_that_fails_has_the_status) {
+  TestServer server;
+  server.engine.failure = api::to_api(fail(ErrorCode::deadline_exceeded, "Too late."));
+  server.engine.fail_after = 2;
+  auto client = server.client();
+  EXPECT_EQ(client.post("/v1/completions", R"({"prompt":"a"})").status, 504);
+}
+
+TEST(GenerateRoute, several_prompts_and_choices_come_as_one_answer) {
+  TestServer server;
+  auto client = server.client();
+  const Json json =
+      Json::parse(client.post("/v1/completions", R"({"prompt":["a","bc"],"n":2,"seed":5})").body);
+  ASSERT_EQ(json["choices"].size(), 4u);
+  for (const Json& choice : json["choices"]) EXPECT_EQ(choice["text"], "hello");
+  EXPECT_EQ(json["usage"]["prompt_tokens"], 5);
+  EXPECT_EQ(json["usage"]["completion_tokens"], 20);
+  server.on_server([&] {
+    EXPECT_EQ(server.engine.seen.size(), 2u);
+    EXPECT_EQ(server.engine.seen[0].sampling.seed, 5u);
+  });
+}
+
+TEST(GenerateRoute, a_seed_is_drawn_if_none_is_given) {
+  TestServer server;
+  auto client = server.client();
+  client.post("/v1/completions", R"({"prompt":"a"})");
+  client.post("/v1/completions", R"({"prompt":"a"})");
+  server.on_server(
+      [&] { EXPECT_NE(server.engine.seen[0].sampling.seed, server.engine.seen[1].sampling.seed); });
+}
+
+TEST(GenerateRoute, mistakes_are_400_and_name_the_parameter) {
+  TestServer server;
+  auto client = server.client();
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"prompt":"a","temperature":9})", "temperature"},
+      {R"({"prompt":"a","response_format":{"type":"json_object"}})", "response_format"},
+      {R"({})", "prompt"}};
+  for (const auto& [body, param] : cases) {
+    const HttpAnswer answer = client.post("/v1/completions", body);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(Json::parse(answer.body)["error"]["param"], param);
+  }
+  EXPECT_EQ(Json::parse(client.post("/v1/completions", "{").body)["error"]["code"], "invalid_json");
+  EXPECT_EQ(client.post("/v1/completions", R"({"prompt":"a","model":"b"})").status, 404);
+}
+
+TEST(GenerateRoute, big_bodies_are_prepared_elsewhere) {
+  TestServerOptions options;
+  options.generate.inline_body_bytes_max = 0;
+  TestServer server(options);
+  auto client = server.client();
+  const Json json = Json::parse(client.post("/v1/completions", R"({"prompt":"a"})").body);
+  EXPECT_EQ(json["choices"][0]["text"], "hello");
+  EXPECT_EQ(client.post("/v1/completions", R"({"prompt":3})").status, 400);
+}
+
+TEST(GenerateRoute, explains_where_the_time_went) {
+  TestServer server;
+  auto client = server.client();
+  const Json json =
+      Json::parse(client.post("/v1/completions", R"({"prompt":"a","explain":true})").body);
+  EXPECT_EQ(json["explain"]["first_token_ms"], 3.0);
+  const HttpAnswer by_header =
+      client.post("/v1/completions", R"({"prompt":["a","b"]})", "X-Baton-Explain: 1\r\n");
+  EXPECT_EQ(Json::parse(by_header.body)["explain"].size(), 2u);
+}
+
+TEST(GenerateRoute, one_failed_prompt_fails_the_answer_and_cancels_the_rest) {
+  TestServer server;
+  server.engine.hold = true;
+  auto client = server.client();
+  send_post(client, "/v1/completions", R"({"prompt":["a","b"]})");
+  server.until([&] { return server.engine.running() == 2; });
+  server.on_server([&] {
+    server.engine.failure = api::unavailable("no_capacity", "Gone.", 1);
+    server.engine.release();
+  });
+  EXPECT_EQ(client.read().status, 503);
+  server.until([&] { return server.engine.running() == 0; });
+  EXPECT_EQ(server.engine.cancelled, 1);
+}
+
+TEST(GenerateRoute, requests_are_counted_by_how_they_ended) {
+  TestServer server;
+  auto client = server.client();
+  client.post("/v1/completions", R"({"prompt":"a","max_tokens":2})");
+  client.post("/v1/completions", R"({"prompt":"a"})");
+  const std::string text = client.get("/metrics").body;
+  for (const char* reason : {"length", "stop"}) {
+    EXPECT_NE(
+        text.find(fmt::format(
+            R"(vllm:request_success_total{{engine="0",finished_reason="{}",model_name="fake"}} 1)",
+            reason)),
+        std::string::npos)
+        << reason;
+  }
+}
+
+TEST(GenerateRoute, a_thousand_streams_are_accepted_by_the_benchmarks_rules) {
+  TestServer server;
+  auto client = server.client();
+  for (int i = 0; i < 1000; ++i) {
+    server.on_server([&] {
+      server.engine.answer = std::string(1 + i % 7, static_cast<char>('a' + i % 26));
+      server.engine.tokens_a_turn = 1 + i % 3;
+    });
+    const HttpAnswer answer =
+        client.post("/v1/chat/completions", "{" + kChat + R"(,"stream":true})");
+    const BenchView view = read_as_vllm_bench(answer);
+    ASSERT_EQ(view.text, server.engine.answer);
+    ASSERT_TRUE(view.done && answer.complete);
+  }
+}
+
+}  // namespace
+}  // namespace baton::server
