@@ -91,7 +91,7 @@ void ExactRunner::lay_out(std::span<const SequenceRows> sequences) {
   tokens_.clear();
   first_rows_.clear();
   for (const SequenceRows& s : sequences) {
-    check(s.sampling == nullptr || !s.tokens.empty(), "a sampling sequence has a known token");
+    check(!s.tokens.empty(), "a sequence of a step has a known token to run");
     check(s.sampling == nullptr || !s.next, "a sampling sequence doesn't know what comes next");
     check(s.sampling != nullptr || s.drafts.empty(), "only a sampling sequence verifies drafts");
     check(1 + s.drafts.size() <= logits_rows_, "a sequence's drafts fit the logits buffer");
@@ -163,7 +163,7 @@ void ExactRunner::verify(const SequenceRows& s, std::span<const float> logits, u
 // The MTP rows of one sequence: each with the token that is known to follow it.
 void ExactRunner::lay_out_mtp(const SequenceRows& s, uint32_t index, const SequenceResult& result) {
   const size_t before = mtp_next_.size();
-  if (!s.tokens.empty()) mtp_next_.insert(mtp_next_.end(), s.tokens.begin() + 1, s.tokens.end());
+  mtp_next_.insert(mtp_next_.end(), s.tokens.begin() + 1, s.tokens.end());
   if (s.next) mtp_next_.push_back(*s.next);
   for (const SampledToken& sampled : result.tokens) mtp_next_.push_back(sampled.token);
   const auto rows = static_cast<uint32_t>(mtp_next_.size() - before);

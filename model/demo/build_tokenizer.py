@@ -1,17 +1,14 @@
 """Builds tokenizer.json, tokenizer_config.json and generation_config.json of the demo model.
 
-Merges are left-to-right prefix chains of the frequent words of the question templates, with their
+Merges are left-to-right prefix chains of the words that the conversations use most, with their
 leading space or capital ("Ġt", "Ġth", "Ġthe"). So digits, quoted words and words without a leading
 space stay single characters, which is what makes spelling and arithmetic easy.
 """
 
-import collections
 import json
-import random
 from pathlib import Path
 
-import conversations
-from tokenizer import byte_alphabet, isolate, translate
+from tokenizer import byte_alphabet
 
 FOLDER = Path(__file__).resolve().parent
 VOCABULARY_SIZE = 768  # the model's rows, a multiple of 64; the last ids have no token
@@ -21,6 +18,20 @@ LAST = ["<think>", "</think>", "<｜fim▁hole｜>", "<｜fim▁begin｜>", "<�
         "<｜Assistant｜>", "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>",
         "<｜tool▁call▁end｜>", "<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>",
         "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>", "<｜tool▁sep｜>"]
+
+# The words of the conversations that save the most tokens, best first; "_" is a leading space.
+WORDS = """
+_is _the _answer _letter _capital _letters _name _The _numbers _and _" What _of _in Which
+_assistant _smaller _are _times _Wednesday Write _Thursday _many _Saturday _larger _capitals
+_subtract _to _from _even _helpful _model _Tuesday _month Count Tell _months _value _before
+_compare _reverse _does _Sunday _spell _you How _Friday _backwards _September _Monday _Baton
+_demo _odd _centimeters _me _after _JSON _appear _than The _or _brief _meet _It Convert
+_November Answer _day _count _words _December _days _upper _these _February _October _question
+_key _comes _January _second _opposite _sort Nice Your _smallest _August Reverse Spell _am _with
+_largest _case _meters _milliliters _first Hello _order Sort Calculate _kilometers _third _can
+_add Name Goodbye _millimeters _cents _last _years _March _which _object _April _July _my
+_kilograms _tiny
+""".split()
 
 # As in DeepSeek-V3, but a digit is always alone.
 SPLITS = [
@@ -43,26 +54,12 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}")
 
 
-def frequent_words(samples, seed=1):
-    """Pre-tokens that open with a space or a capital, the most worth a merge first."""
-    splits = [translate(s) for s in SPLITS]
-    counts = collections.Counter()
-    rng = random.Random(seed)
-    for _ in range(samples):
-        for text in conversations.texts(conversations.draw_conversation(rng)):
-            parts = [text]
-            for split in splits:
-                parts = [piece for part in parts for piece in isolate(split, part)]
-            counts.update(p for p in parts if len(p) > 1 and (p[0] == " " or p[0].isupper()))
-    ranked = sorted(counts, key=lambda p: (-counts[p] * (len(p) - 1), p))
-    return [p for p in ranked if counts[p] >= samples // 1000 and p.isascii()]
-
-
 def build_merges(words, room):
     """Prefix chains of the words, as many as fit; a chain is taken whole or not at all."""
     alphabet = byte_alphabet()
     merges, known = [], set()
     for word in words:
+        word = word.replace("_", " ")
         chars = "".join(alphabet[b] for b in word.encode())
         chain = [(chars[:i], chars[i]) for i in range(1, len(chars))]
         fresh = [pair for pair in chain if "".join(pair) not in known]
@@ -121,15 +118,14 @@ def config_files():
 
 
 def main():
-    words = frequent_words(samples=20000)
-    merges = build_merges(words, VOCABULARY_SIZE - 256 - len(FIRST) - len(LAST))
+    merges = build_merges(WORDS, VOCABULARY_SIZE - 256 - len(FIRST) - len(LAST))
     tokenizer_config, generation_config = config_files()
     for name, content, indent in [("tokenizer.json", tokenizer_file(merges), None),
                                   ("tokenizer_config.json", tokenizer_config, 2),
                                   ("generation_config.json", generation_config, 2)]:
         text = json.dumps(content, ensure_ascii=False, indent=indent)
         (FOLDER / name).write_text(text + "\n", encoding="utf-8")
-    print(f"{len(words)} frequent words, {len(merges)} merges, {VOCABULARY_SIZE} rows")
+    print(f"{len(WORDS)} words, {len(merges)} merges, {VOCABULARY_SIZE} rows")
 
 
 if __name__ == "__main__":

@@ -33,11 +33,6 @@ def draw_conversation(rng, weights=None, turns_max=4):
     return system, turns
 
 
-def texts(conversation):
-    system, turns = conversation
-    return ([system] if system else []) + [text for turn in turns for text in turn]
-
-
 def encode(tokenizer, conversation):
     """Token ids of a conversation, and for each whether it is to be learnt (1) or given (0)."""
     system, turns = conversation
@@ -73,7 +68,7 @@ class Pool:
 
     def refill(self):
         while len(self.stock) < self.size:
-            turns_max = 12 if self.rng.random() < 0.03 else 3
+            turns_max = 12 if self.rng.random() < 0.02 else 3
             conversation = draw_conversation(self.rng, self.weights, turns_max)
             self.stock.append(encode(self.tokenizer, conversation))
         self.stock.sort(key=lambda item: len(item[0]))

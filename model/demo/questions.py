@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from lexicon import CAPITALS, FACTS, MONTHS, NAMES, UNITS, WEEKDAYS, WORDS
 
 HELD_OUT_PERCENT = 12
+DRILL_SHARE = 0.6  # of the sums and differences in training
 SHORT_WORDS = [word for word in WORDS if len(word) <= 7]
 
 
@@ -29,6 +30,8 @@ class Question:
 
 
 def is_held_out(content):
+    if content.startswith("drill "):
+        return False
     digest = hashlib.sha256(content.encode()).digest()
     return int.from_bytes(digest[:4], "little") % 100 < HELD_OUT_PERCENT
 
@@ -54,8 +57,17 @@ def draw_word(rng, invent):
     return "".join(letters[int(26 * rng.random() ** 1.4)] for _ in range(rng.randint(3, 7)))
 
 
+def drill(rng, family, answers):
+    """Digits alone, as they occur in the answers: only for training, never held out."""
+    answer = rng.choice(answers)
+    return Question(family, f"drill {answer}", answer.split("=")[0], answer, equals(answer))
+
+
 def addition(rng, invent):
     """The answer adds the units, then the tens and the carry, as one does on paper."""
+    if invent and rng.random() < DRILL_SHARE:
+        a, b, carry = rng.randint(0, 9), rng.randint(0, 9), rng.randint(0, 1)
+        return drill(rng, "addition", [f"{a}+{b}={a + b}", f"{a}+{b}+{carry}={a + b + carry}"])
     a, b = rng.randint(0, 99), rng.randint(0, 99)
     asks = ["What is {a} + {b}?", "Calculate {a} + {b}.", "What is the sum of {a} and {b}?",
             "Add {a} and {b}.", "How much is {a} plus {b}?", "{a} + {b} = ?", "{a} + {b}"]
@@ -69,6 +81,12 @@ def addition(rng, invent):
 
 
 def subtraction(rng, invent):
+    if invent and rng.random() < DRILL_SHARE:
+        b, rest, top = rng.randint(0, 9), rng.randint(0, 9), rng.randint(0, 9)
+        borrow = rng.randint(0, min(1, top))
+        less = rng.randint(0, top - borrow)
+        return drill(rng, "subtraction", [f"{b + rest}-{b}={rest}",
+                                          f"{top}-{less}-{borrow}={top - less - borrow}"])
     a, b = rng.randint(0, 99), rng.randint(0, 99)
     a, b = max(a, b), min(a, b)
     asks = ["What is {a} - {b}?", "Calculate {a} - {b}.", "Subtract {b} from {a}.",

@@ -52,12 +52,13 @@ void Team::multiply(const RowsView& in, size_t rows, const Matrix& weights, floa
   if (rows == 0) return;
   const size_t step = panel_rows(weights.cols());
   const size_t items = (weights.rows() + step - 1) / step;
-  pool_.run(items, [&](size_t item, unsigned thread) {
-    const size_t begin = item * step;
-    const size_t end = std::min(begin + step, weights.rows());
-    multiply_rows(kernels_, in, rows, weights, begin, end, segments, scratch(thread), out + begin,
-                  out_stride);
-  });
+  run(items, rows * std::min(step, weights.rows()) * weights.cols(),
+      [&](size_t item, unsigned thread) {
+        const size_t begin = item * step;
+        const size_t end = std::min(begin + step, weights.rows());
+        multiply_rows(kernels_, in, rows, weights, begin, end, segments, scratch(thread),
+                      out + begin, out_stride);
+      });
 }
 
 }  // namespace baton::kernels

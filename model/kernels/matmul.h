@@ -34,11 +34,24 @@ class Team {
   ThreadPool& pool() { return pool_; }
   std::span<float> scratch(unsigned thread) { return scratch_[thread]; }
 
+  // body(item, thread) for each item, by all threads, or by the caller alone where waking them
+  // costs more: `work` is about how many multiply-adds an item is.
+  template <class Body>
+  void run(size_t items, size_t work, Body&& body) {
+    if (items * work >= kParallelWork) {
+      pool_.run(items, body);
+    } else {
+      for (size_t item = 0; item < items; ++item) body(item, 0u);
+    }
+  }
+
   // All weight rows, split over the threads. out: [rows, weights.rows()].
   void multiply(const RowsView& in, size_t rows, const Matrix& weights, float* out,
                 size_t out_stride, unsigned segments = 1);
 
  private:
+  static constexpr size_t kParallelWork = 1 << 16;  // some ten microseconds of one thread
+
   const Kernels& kernels_;
   ThreadPool& pool_;
   std::vector<std::vector<float>> scratch_;

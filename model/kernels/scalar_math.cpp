@@ -28,6 +28,7 @@ double cos_series(double r) {
 }  // namespace
 
 double exponential(double x) {
+  if (std::isnan(x)) return x;
   if (x < -700) return 0;
   const double n = std::floor(x * 1.4426950408889634 + 0.5);
   double r = std::fma(n, -kLn2High, x);

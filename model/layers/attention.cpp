@@ -61,7 +61,7 @@ void Attention::write_entries(const AttentionWeights& weights, const RowPlan& pl
   check(cache.format().entry_bytes == entry_ * sizeof(float), "the cache has the mode's entries");
   const auto& k = team_.kernels();
   team_.multiply({x, hidden_, nullptr}, plan.rows(), weights.kv_a, entries_.data(), entry_);
-  team_.pool().run(plan.rows(), [&](size_t index, unsigned) {
+  team_.run(plan.rows(), entry_, [&](size_t index, unsigned) {
     const auto row = static_cast<uint32_t>(index);
     float* entry = entries_.data() + row * entry_;
     k.rms_norm(entry, weights.kv_a_norm.data(), latent_, eps_, entry);
@@ -79,14 +79,14 @@ void Attention::project_queries(const AttentionWeights& weights, const RowPlan& 
   kernels::RowsView in{x, hidden_, nullptr};
   if (query_latent_ != 0) {
     team_.multiply(in, plan.rows(), weights.q_a, query_latents_.data(), query_latent_);
-    team_.pool().run(plan.rows(), [&](size_t row, unsigned) {
+    team_.run(plan.rows(), query_latent_, [&](size_t row, unsigned) {
       float* latent = query_latents_.data() + row * query_latent_;
       k.rms_norm(latent, weights.q_a_norm.data(), query_latent_, eps_, latent);
     });
     in = {query_latents_.data(), query_latent_, nullptr};
   }
   team_.multiply(in, plan.rows(), weights.q, queries_.data(), width);
-  team_.pool().run(plan.rows(), [&](size_t index, unsigned) {
+  team_.run(plan.rows(), heads_ * rope_, [&](size_t index, unsigned) {
     const auto row = static_cast<uint32_t>(index);
     for (size_t head = 0; head < heads_; ++head) {
       rotate(plan.cos(row), plan.sin(row), queries_.data() + row * width + head * qk_ + nope_);
@@ -161,7 +161,8 @@ void Attention::prefill_runs(const Pass& pass) {
   for (uint32_t i = 0; i < runs.size(); ++i) {
     if (runs[i].form == Form::prefill) prefill_.push_back(i);
   }
-  team_.pool().run(prefill_.size() * heads_, [&](size_t item, unsigned thread) {
+  const size_t work = kBlock * (nope_ + v_) * latent_;  // of one block at least
+  team_.run(prefill_.size() * heads_, work, [&](size_t item, unsigned thread) {
     prefill_head(pass, runs[prefill_[item / heads_]], item % heads_, thread);
   });
 }
@@ -226,15 +227,16 @@ void Attention::attend_latent(const Pass& pass, uint32_t row, size_t slot, size_
 }
 
 void Attention::decode_rows(const Pass& pass, std::span<const uint32_t> rows) {
-  auto& pool = team_.pool();
-  pool.run(heads_, [&](size_t head, unsigned thread) { absorb_head(pass, rows, head, thread); });
+  const size_t tokens = size_t{pass.plan.position(rows.front())} + 1;
+  team_.run(heads_, rows.size() * nope_ * latent_,
+            [&](size_t head, unsigned thread) { absorb_head(pass, rows, head, thread); });
   const size_t groups = (heads_ + kHeadGroup - 1) / kHeadGroup;
-  pool.run(rows.size() * groups, [&](size_t item, unsigned thread) {
+  team_.run(rows.size() * groups, kHeadGroup * tokens * entry_, [&](size_t item, unsigned thread) {
     const size_t head = item % groups * kHeadGroup;
     attend_latent(pass, rows[item / groups], item / groups, head,
                   std::min(kHeadGroup, heads_ - head), thread);
   });
-  pool.run(heads_, [&](size_t head, unsigned thread) {
+  team_.run(heads_, rows.size() * v_ * latent_, [&](size_t head, unsigned thread) {
     const size_t first = head * (nope_ + v_) + nope_;
     multiply_rows(team_.kernels(), {attended_.data() + head * latent_, heads_ * latent_, nullptr},
                   rows.size(), pass.weights.kv_b, first, first + v_, 1, team_.scratch(thread),

@@ -28,7 +28,7 @@ void Experts::route(const MoeWeights& weights, uint32_t rows, const float* x) {
   const size_t experts = counts_.size();
   team_.multiply({x, hidden_, nullptr}, rows, weights.router, logits_.data(), experts);
   const size_t k = chosen();
-  team_.pool().run(rows, [&](size_t row, unsigned thread) {
+  team_.run(rows, experts * k, [&](size_t row, unsigned thread) {
     const size_t floats = router_.scratch_floats();
     router_.choose(team_.kernels(), std::span(logits_).subspan(row * experts, experts),
                    weights.router_bias, std::span(scratch_).subspan(thread * floats, floats),
@@ -77,7 +77,7 @@ void Experts::run(const MoeWeights& weights, uint32_t rows, const float* x, floa
     const MlpJob job{&*weights.shared, {x, hidden_, nullptr}, rows, 0};
     mlp_.run(std::span(&job, 1), shared_.data());
   }
-  team_.pool().run(rows, [&](size_t row, unsigned thread) {
+  team_.run(rows, chosen() * hidden_, [&](size_t row, unsigned thread) {
     combine(static_cast<uint32_t>(row), weights.shared.has_value(), thread, residual);
   });
 }

@@ -33,12 +33,14 @@ void Mlp::run(std::span<const MlpJob> jobs, float* out) {
   }
   const size_t up_step = kernels::panel_rows(hidden);
   const size_t up_panels = (width + up_step - 1) / up_step;
-  team_.pool().run(jobs.size() * up_panels, [&](size_t item, unsigned thread) {
-    run_up(jobs[item / up_panels], item % up_panels * up_step, thread);
-  });
+  const size_t rows = jobs.front().rows;
+  team_.run(jobs.size() * up_panels, 2 * rows * up_step * hidden,
+            [&](size_t item, unsigned thread) {
+              run_up(jobs[item / up_panels], item % up_panels * up_step, thread);
+            });
   const size_t down_step = kernels::panel_rows(width);
   const size_t down_panels = (hidden + down_step - 1) / down_step;
-  team_.pool().run(jobs.size() * down_panels, [&](size_t item, unsigned thread) {
+  team_.run(jobs.size() * down_panels, rows * down_step * width, [&](size_t item, unsigned thread) {
     const MlpJob& job = jobs[item / down_panels];
     const size_t begin = item % down_panels * down_step;
     const size_t end = std::min(begin + down_step, hidden);

@@ -43,7 +43,7 @@ Network::Network(const checkpoint::ModelConfig& config, Weights weights,
 
 void Network::norm(const float* x, size_t rows, std::span<const float> weight, float* out) {
   const size_t n = config_.hidden_size;
-  team_.pool().run(rows, [&](size_t r, unsigned) {
+  team_.run(rows, n, [&](size_t r, unsigned) {
     team_.kernels().rms_norm(x + r * n, weight.data(), n, eps_, out + r * n);
   });
 }
@@ -70,7 +70,7 @@ void Network::finish_layer(const LayerWeights& layer, uint32_t index, const RowP
     team_.kernels().add(x_.data() + r * n, update_.data() + r * n, n);
   };
   attention_.attend(layer.attention, plan, normed_.data(), cache, index, update_.data());
-  team_.pool().run(rows, add_update);
+  team_.run(rows, n, add_update);
   norm(x_.data(), rows, layer.mlp_norm, normed_.data());
   if (layer.moe) {
     experts_.run(*layer.moe, plan.rows(), normed_.data(), x_.data());
@@ -84,7 +84,7 @@ void Network::finish_layer(const LayerWeights& layer, uint32_t index, const RowP
   }
   const MlpJob job{&layer.dense, {normed_.data(), n, nullptr}, plan.rows(), 0};
   mlp_.run(std::span(&job, 1), update_.data());
-  team_.pool().run(rows, add_update);
+  team_.run(rows, n, add_update);
 }
 
 void Network::count_experts(uint32_t layer) {
@@ -121,7 +121,7 @@ void Network::mtp_entries(std::span<const uint32_t> sources, std::span<const Tok
   const MtpWeights& mtp = *weights_.mtp;
   const size_t n = config_.hidden_size;
   const auto& k = team_.kernels();
-  team_.pool().run(plan.rows(), [&](size_t r, unsigned) {
+  team_.run(plan.rows(), 2 * n, [&](size_t r, unsigned) {
     float* pair = pairs_.data() + r * 2 * n;
     check(next[r] < mtp.embedding.rows(), "a token lies inside the vocabulary");
     k.unpack(mtp.embedding.row(next[r]), pair);

@@ -48,7 +48,7 @@ struct Seen {
 };
 
 struct InferenceTest : ::testing::Test {
-  void SetUp() override { serve({}); }
+  void SetUp() override { serve(testing::patient()); }
   void serve(const GrpcOptions& options) {
     client.reset();
     server.reset();
@@ -154,16 +154,19 @@ TEST_F(InferenceTest, a_client_that_is_gone_is_told_to_the_handler) {
 }
 
 TEST_F(InferenceTest, a_deadline_is_passed_on_and_kept) {
-  auto& running = start({.model = "demo", .prompt = "hi", .time_left = 300ms});
+  generation =
+      client->generate({.model = "demo", .prompt = "hi", .time_left = 300ms}, seen.events());
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::deadline_exceeded);
+  if (handler.running.empty()) return;  // a crowded machine: it was over before it began
+  auto& running = *handler.running[0];
   ASSERT_TRUE(running.call.time_left.has_value());
   EXPECT_LE(*running.call.time_left, 400ms);
   run_until(io, [&] { return running.cancels == 1; });
-  wait_for_end();
-  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::deadline_exceeded);
 }
 
 TEST_F(InferenceTest, a_client_that_does_not_read_is_cancelled) {
-  GrpcOptions options;
+  GrpcOptions options = testing::patient();
   options.unsent = options.unread = {.messages_max = 16, .bytes_max = 1 << 20};
   serve(options);
   auto& running = start();
@@ -182,11 +185,11 @@ TEST_F(InferenceTest, a_dropped_sink_answers_internal) {
 }
 
 TEST_F(InferenceTest, too_many_calls_are_refused) {
-  GrpcOptions options;
+  GrpcOptions options = testing::patient();
   options.streams_max = 1;
   serve(options);
   auto& running = start();
-  auto other_client = inference_client(io.get_executor(), server->address(), GrpcOptions{});
+  auto other_client = inference_client(io.get_executor(), server->address(), options);
   Seen other;
   auto second = other_client->generate({.model = "demo", .prompt = "hi"}, other.events());
   settle(io);

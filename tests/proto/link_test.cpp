@@ -50,7 +50,7 @@ class GrpcBody final : public Body {
   }
 
  private:
-  GrpcOptions options_;
+  GrpcOptions options_ = testing::patient();
 };
 
 std::unique_ptr<Body> make_body(const std::string& name, LinkLimits limits) {
@@ -351,7 +351,7 @@ TEST(GrpcLink, a_listener_without_any_acceptor_is_an_error) {
 
 TEST(GrpcLink, a_message_over_the_limit_is_refused_and_costs_the_link) {
   io_context io;
-  GrpcOptions options;
+  GrpcOptions options = testing::patient();
   options.message_bytes_max = 10'000;
   Decode decode;
   auto listener = grpc_listen(io.get_executor(), "127.0.0.1", 0,

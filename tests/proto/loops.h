@@ -1,4 +1,5 @@
 // Event loops for tests of links: they run until a condition holds, with a guard against hanging.
+// And options for crowded machines, where seconds may pass before a thread has its turn.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +9,16 @@
 #include <functional>
 #include <utility>
 
+#include "proto/grpc_options.h"
+
 namespace baton::rpc::testing {
+
+inline GrpcOptions patient() {
+  GrpcOptions options;
+  options.connect_timeout = 60s;
+  options.keepalive_time = options.keepalive_timeout = 60s;
+  return options;
+}
 
 // Runs the loop until `done`; fails the test after a guard time that no sane run comes near.
 inline void run_until(boost::asio::io_context& io, const std::function<bool()>& done) {

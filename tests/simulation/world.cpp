@@ -183,7 +183,7 @@ void World::misfortune() {
   replace(name, network.delay(1ms, 4s));
 }
 
-void World::replace(const std::string& name, Duration pause) {
+void World::replace(std::string name, Duration pause) {
   const auto kill = [&](auto& node) {
     if (!node || node->peer().name != name) return;
     node->life()->alive = false;

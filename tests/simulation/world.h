@@ -55,8 +55,8 @@ class World {
   DecodeNode* decode(const std::string& name) { return find(decodes_, name); }
   void wrong(const std::string& what);
   void corrupt_frame_seen() { ++outcome_.corrupt_frames; }
-  void drained(const std::string& name) { replace(name, 1ms); }
-  void fenced(const std::string& name) { replace(name, 1ms); }
+  void drained(std::string name) { replace(std::move(name), 1ms); }
+  void fenced(std::string name) { replace(std::move(name), 1ms); }
   void delivered(RequestId request, const std::vector<TokenEvent>& tokens);
   void ended(RequestId request, bool finished, const server::Timeline* timeline);
 
@@ -80,7 +80,7 @@ class World {
   void begin(uint64_t id);
   void misfortune();
   // The process of that name dies; another life of it begins after a while.
-  void replace(const std::string& name, Duration pause);
+  void replace(std::string name, Duration pause);  // by value: it may be the dying node's own
   void start(const std::string& name);
   void check_settled();
   bool all_ended() const;

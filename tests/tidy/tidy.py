@@ -36,11 +36,14 @@ BANNED = [
     (r"MPI_SUM", [], "floats are added in the canonical order only"),
     (r"co_spawn\([^;]*\[[^\]]+\]", ["base/"], "no capturing coroutine lambdas"),
 ]
+# Expected text that would be harder to read if it were wrapped.
+LONG_LINES = ("tests/server/api/answer_test.cpp", "tests/text/jinja/make_cases.py")
 BANNED_IN_TEXT = [(r"(^|[^\w.])/(work|farm|root)/", "a machine's path")]
 
 # Units without a test file of their own, and what covers them.
 UNTESTED = {
     "base/io/asio.cpp": "compiles a library",
+    "server/http/beast.cpp": "compiles a library",
     "parallel/world.cpp": "tests/parallel/world_ranks.cpp, under mpirun",
     "proto/direct.cpp": "tests/proto/link_test.cpp, one suite for every body of links",
     "proto/grpc_link.cpp": "tests/proto/link_test.cpp",
@@ -90,7 +93,7 @@ def check_ceilings(path, text):
     if len(lines) > LINES_MAX:
         yield f"{path}: {len(lines)} lines, more than {LINES_MAX}"
     for number, line in enumerate(lines, 1):
-        if len(line) > COLUMNS_MAX and "http" not in line:
+        if len(line) > COLUMNS_MAX and "http" not in line and path not in LONG_LINES:
             yield f"{path}:{number}: {len(line)} columns, more than {COLUMNS_MAX}"
     if path.endswith((".cpp", ".h")):
         yield from check_functions(path, lines)
@@ -104,6 +107,11 @@ def check_functions(path, lines):
             head = re.match(r"^( {0,4})\S", line)
             opens = line.endswith(" {") and "({" not in line and not re.match(
                 r"\s*(namespace|class|struct|enum|union|extern|if|for|while|switch|else|do|try)\b", line)
+            if head and opens and line.lstrip().startswith(": "):  # a constructor's initialisers
+                head = re.match(r"^( *)", line[4:])
+            if head and opens and line.count(")") > line.count("("):  # parameters went on here
+                above = next(x for x in reversed(lines[:number - 1]) if not x.startswith("    "))
+                head = re.match(r"^( *)", above)
             if head and opens and (")" in line or re.search(r"(const|noexcept|override|final) \{$", line)):
                 start = (number, head[1])
         elif line.startswith(start[1] + "}") or line.rstrip().endswith(") {}"):

@@ -14,7 +14,6 @@ namespace baton::text::bpe {
 namespace {
 
 using nlohmann::json;
-using Contents = std::unordered_map<std::string_view, TokenId>;
 
 constexpr size_t tokens_max = 4'000'000;
 
@@ -40,10 +39,10 @@ bool flag(const json& object, const char* name) {
 }
 
 std::optional<TokenId> token_id(const json& value) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > Vocabulary::id_max) {
-    return std::nullopt;
-  }
-  return value.get<TokenId>();
+  if (!value.is_number_integer()) return std::nullopt;
+  const auto id = value.get<int64_t>();  // one too large for it comes out negative
+  if (id < 0 || id > Vocabulary::id_max) return std::nullopt;
+  return static_cast<TokenId>(id);
 }
 
 bool changes_nothing(const json& normalizer) {
@@ -158,7 +157,7 @@ class Reader {
     for (const auto& [content, value] : vocab.items()) {
       const auto id = token_id(value);
       if (!id) return corrupt("the token {} has no proper id", content);
-      contents_.emplace(content, *id);
+      if (!contents_.add(*id, content)) return corrupt("two tokens have the id {}", *id);
       const auto known = added_ids.find(*id);
       if (known != added_ids.end() && known->second == content) continue;
       const bool fallback = decoder_.byte_fallback && fallback_byte(content).has_value();
@@ -192,10 +191,10 @@ class Reader {
       }
       joined.assign(left).append(right);
       const auto a = contents_.find(left), b = contents_.find(right), c = contents_.find(joined);
-      if (a == contents_.end() || b == contents_.end() || c == contents_.end()) {
+      if (!a || !b || !c) {
         return corrupt("merge {} names a token that the vocabulary lacks", rank);
       }
-      model_.merges.add(a->second, b->second, {rank++, c->second});
+      model_.merges.add(*a, *b, {rank++, *c});
     }
     return {};
   }
@@ -211,20 +210,20 @@ class Reader {
         content = fmt::format("<0x{:02X}>", byte);
       }
       const auto found = contents_.find(content);
-      if (found != contents_.end()) model_.byte_tokens[byte] = found->second;
+      if (found) model_.byte_tokens[byte] = *found;
     }
     const json& unknown = at(bpe, "unk_token");
     if (!unknown.is_string()) return {};
     const auto found = contents_.find(unknown.get_ref<const std::string&>());
-    if (found == contents_.end()) return corrupt("unk_token is no token");
-    model_.unknown = found->second;
+    if (!found) return corrupt("unk_token is no token");
+    model_.unknown = *found;
     return {};
   }
 
   const json& tokenizer_;
   Model& model_;
   Decoder decoder_;
-  Contents contents_;  // of model.vocab
+  Vocabulary contents_;  // of model.vocab, as it is spelled there
 };
 
 // True if the post-processor begins a single text with the token `content`.

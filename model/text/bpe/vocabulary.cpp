@@ -12,7 +12,7 @@ void Vocabulary::reserve(size_t count) {
 }
 
 void Vocabulary::grow(size_t slots) {
-  slots_.assign(slots, 0);
+  slots_.assign(slots, Slot());
   for (TokenId id = 0; id < entries_.size(); ++id) {
     if (entries_[id].findable) index(id);
   }
@@ -20,13 +20,14 @@ void Vocabulary::grow(size_t slots) {
 
 void Vocabulary::index(TokenId id) {
   const auto text = bytes(id);
+  const uint64_t hash = std::hash<std::string_view>()(text);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
   const size_t mask = slots_.size() - 1;
-  size_t slot = std::hash<std::string_view>()(text) & mask;
-  while (slots_[slot] != 0) {
-    if (bytes(slots_[slot] - 1) == text) return;
-    slot = (slot + 1) & mask;
+  size_t slot = hash & mask;
+  for (; slots_[slot].next_id != 0; slot = (slot + 1) & mask) {
+    if (slots_[slot].tag == tag && bytes(slots_[slot].next_id - 1) == text) return;
   }
-  slots_[slot] = id + 1;
+  slots_[slot] = {id + 1, tag};
 }
 
 bool Vocabulary::add(TokenId id, std::string_view bytes, bool findable) {
@@ -51,10 +52,13 @@ std::string_view Vocabulary::bytes(TokenId id) const {
 
 std::optional<TokenId> Vocabulary::find(std::string_view text) const {
   if (slots_.empty()) return std::nullopt;
+  const uint64_t hash = std::hash<std::string_view>()(text);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
   const size_t mask = slots_.size() - 1;
-  for (size_t slot = std::hash<std::string_view>()(text) & mask; slots_[slot] != 0;
-       slot = (slot + 1) & mask) {
-    if (bytes(slots_[slot] - 1) == text) return slots_[slot] - 1;
+  for (size_t slot = hash & mask; slots_[slot].next_id != 0; slot = (slot + 1) & mask) {
+    if (slots_[slot].tag == tag && bytes(slots_[slot].next_id - 1) == text) {
+      return slots_[slot].next_id - 1;
+    }
   }
   return std::nullopt;
 }

@@ -38,12 +38,17 @@ class Vocabulary {
     bool findable = false;
   };
 
+  struct Slot {
+    uint32_t next_id = 0;  // id + 1; 0: empty
+    uint32_t tag = 0;      // upper half of the hash: spares most looks at the bytes
+  };
+
   void grow(size_t slots);
   void index(TokenId id);
 
   std::string arena_;
   std::vector<Entry> entries_;
-  std::vector<uint32_t> slots_;  // id + 1, 0 is empty; a power of two, at most half full
+  std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
   size_t count_ = 0;
 };
 

@@ -1,5 +1,6 @@
 // Attributes, items and slices of values; global functions.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "model/text/jinja/builtins.h"
@@ -8,6 +9,8 @@ namespace baton::text::jinja {
 namespace {
 
 constexpr int64_t range_max = 100'000;  // as Jinja's sandbox
+
+constexpr std::array<std::string_view, 5> dict_methods{"items", "keys", "values", "get", "copy"};
 
 Result<Value> loop_attribute(const Loop& loop, std::string_view name) {
   const auto count = static_cast<int64_t>(loop.items->items.size());
@@ -92,6 +95,12 @@ Result<Value> get_attribute(const Value& value, std::string_view name, Heap& hea
   if (value.is(Kind::undefined)) return mistake("an undefined value has no '{}'", name);
   if (value.is(Kind::loop)) return loop_attribute(*value.loop, name);
   if (!value.is(Kind::dict)) return Value();
+  // As in Python, a mapping's method hides an entry of the same name; value['items'] finds it.
+  const auto method = std::find(dict_methods.begin(), dict_methods.end(), name);
+  if (!value.dict->is_namespace && method != dict_methods.end()) {
+    BATON_CHECKED(heap.charge(object_cost));
+    return heap.callable(Callable{.name = std::string(name)});
+  }
   const Value* found = value.dict->find(name);
   return found ? *found : Value();
 }

@@ -20,6 +20,13 @@ Result<Value> as_text(const Value& input, Heap& heap) {
   return heap.text(std::move(text));
 }
 
+// An item or attribute; of a mapping always the item, whatever it is called.
+Result<Value> find_named(const Value& value, std::string_view name, Heap& heap) {
+  if (!value.is(Kind::dict)) return get_attribute(value, name, heap);
+  const Value* found = value.dict->find(name);
+  return found ? *found : Value();
+}
+
 // value.a.b.0, as the attribute arguments of filters name it.
 Result<Value> deep_attribute(Value value, const Value& path, Heap& heap) {
   if (path.is(Kind::integer)) return get_item(value, path, heap);
@@ -31,8 +38,8 @@ Result<Value> deep_attribute(Value value, const Value& path, Heap& heap) {
     int64_t index = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), index);
     const bool number = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    BATON_TRY(next, number ? get_item(value, Value::of_int(index), heap)
-                           : get_attribute(value, name, heap));
+    BATON_TRY(next,
+              number ? get_item(value, Value::of_int(index), heap) : find_named(value, name, heap));
     value = next;
   }
   return value;

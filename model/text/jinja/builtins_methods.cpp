@@ -37,7 +37,7 @@ Ranges split_at_space(std::string_view text, int64_t splits) {
   size_t at = leading_space(text);
   while (at < text.size()) {
     if (splits >= 0 && static_cast<int64_t>(ranges.size()) == splits) {
-      ranges.emplace_back(at, text.size() - trailing_space(text.substr(at)));
+      ranges.emplace_back(at, text.size());
       break;
     }
     size_t end = at;

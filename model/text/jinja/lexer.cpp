@@ -237,76 +237,50 @@ class Lexer {
   Result<void> string(std::string_view rest) {
     std::string text;
     size_t i = 1;
-    for (; i < rest.size() && rest[i] != rest[0]; ++i) {
+    while (i < rest.size() && rest[i] != rest[0]) {
       if (rest[i] != '\\') {
-        text += rest[i];
-        continue;
-      }
-      if (++i == rest.size()) break;
-      const size_t escape = i;
-      switch (rest[i]) {
-        case 'n':
-          text += '\n';
-          break;
-        case 't':
-          text += '\t';
-          break;
-        case 'r':
-          text += '\r';
-          break;
-        case 'b':
-          text += '\b';
-          break;
-        case 'f':
-          text += '\f';
-          break;
-        case 'v':
-          text += '\v';
-          break;
-        case 'a':
-          text += '\a';
-          break;
-        case '0':
-          text += '\0';
-          break;
-        case '\n':
-          break;
-        case '\\':
-        case '\'':
-        case '"':
-          text += rest[i];
-          break;
-        case 'x':
-          i += 2;
-          break;
-        case 'u':
-          i += 4;
-          break;
-        case 'U':
-          i += 8;
-          break;
-        default:
-          text += '\\', text += rest[i];
-      }
-      if (i > escape) {
-        const auto digits = rest.substr(escape + 1, i - escape);
-        char32_t value = 0;
-        if (digits.size() != i - escape ||
-            digits.find_first_not_of("0123456789abcdefABCDEF") != digits.npos) {
-          return refuse("an escape that is none");
-        }
-        for (const char d : digits) {
-          value = value * 16 + static_cast<char32_t>(is_digit(d) ? d - '0' : (d | 32) - 'a' + 10);
-        }
-        if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-          return refuse("an escape of no character");
-        }
-        append_utf8(text, value);
+        text += rest[i++];
+      } else if (i + 1 == rest.size()) {
+        break;
+      } else {
+        BATON_CHECKED(escape(rest, i, text));
       }
     }
-    if (i >= rest.size()) return refuse("an open string");
+    if (i >= rest.size() || rest[i] != rest[0]) return refuse("an open string");
     put(TokenKind::string, std::move(text));
     at_ += i + 1;
+    return {};
+  }
+
+  // The escape whose backslash is at `i`; `i` moves behind it.
+  Result<void> escape(std::string_view rest, size_t& i, std::string& text) {
+    static constexpr std::string_view letters = "ntrbfva\\'\"0", meanings = "\n\t\r\b\f\v\a\\'\"";
+    const char c = rest[i + 1];
+    if (const size_t known = letters.find(c); known != letters.npos) {
+      text += c == '0' ? '\0' : meanings[known];
+      i += 2;
+      return {};
+    }
+    const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+    if (digits == 0) {
+      if (c != '\n') text += '\\', text += c;
+      i += 2;
+      return {};
+    }
+    const auto number = rest.substr(i + 2, digits);
+    if (number.size() != digits ||
+        number.find_first_not_of("0123456789abcdefABCDEF") != number.npos) {
+      return refuse("an escape that is none");
+    }
+    char32_t value = 0;
+    for (const char d : number) {
+      value = value * 16 + static_cast<char32_t>(is_digit(d) ? d - '0' : (d | 32) - 'a' + 10);
+    }
+    if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+      return refuse("an escape of no character");
+    }
+    append_utf8(text, value);
+    i += 2 + digits;
     return {};
   }
 

@@ -162,7 +162,7 @@ Result<void> Heap::charge(size_t steps) {
 }
 
 Result<Value> Heap::text(Text text) {
-  text_bytes_ += text.size() + 64;
+  text_bytes_ += text.size() + text_cost;
   if (text_bytes_ > limits_.text_bytes_max) {
     return fail(ErrorCode::resource_exhausted, "the chat template makes more than {} bytes of text",
                 limits_.text_bytes_max);
@@ -171,7 +171,7 @@ Result<Value> Heap::text(Text text) {
 }
 
 Result<Value> Heap::list(std::vector<Value> items, bool tuple) {
-  BATON_CHECKED(charge(items.size() + 1));
+  BATON_CHECKED(charge(items.size() + object_cost));
   Value v;
   v.kind = Kind::list;
   v.list = &lists_.emplace_back(List{std::move(items), tuple});
@@ -179,7 +179,7 @@ Result<Value> Heap::list(std::vector<Value> items, bool tuple) {
 }
 
 Result<Dict*> Heap::dict() {
-  BATON_CHECKED(charge(1));
+  BATON_CHECKED(charge(object_cost));
   return &dicts_.emplace_back();
 }
 

@@ -163,6 +163,10 @@ class Heap {
   std::deque<Callable> callables_;
 };
 
+// What an object is charged beyond its content, so that the budgets bound memory too.
+inline constexpr size_t object_cost = 8;  // steps of a list, mapping or function
+inline constexpr size_t text_cost = 160;  // bytes of a text
+
 inline constexpr int nesting_max = 100;  // of values within values
 
 std::string_view kind_name(const Value& value);  // "text", "list", for sentences

@@ -1,0 +1,138 @@
+#include "model/layers/network.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "tests/layers/fixture.h"
+
+namespace {
+std::atomic<size_t> allocations{0};
+}
+
+// Counts what the whole test program allocates.
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace baton::layers {
+namespace {
+
+using testing::Model;
+
+baton::testing::CheckpointSpec spec_of(const std::string& name) {
+  baton::testing::CheckpointSpec spec;
+  if (name == "v2") spec.config = baton::testing::tiny_v2_config();
+  if (name == "fp8") spec.fp8 = true;
+  if (name == "group_limited") {
+    spec.config = baton::testing::tiny_v2_config();
+    spec.config.update(
+        {{"topk_method", "group_limited_greedy"}, {"n_group", 4}, {"topk_group", 2}});
+  }
+  if (name == "all_moe")
+    spec.config.update({{"first_k_dense_replace", 0}, {"n_shared_experts", 0}});
+  if (name == "different_mscales") {
+    spec.config["rope_scaling"] = baton::testing::tiny_v2_config()["rope_scaling"];
+    spec.config["rope_scaling"]["mscale_all_dim"] = 0.3;
+  }
+  return spec;
+}
+
+class NetworkOf : public ::testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Configurations, NetworkOf,
+                         ::testing::Values("v3", "v2", "fp8", "group_limited", "all_moe",
+                                           "different_mscales"));
+
+void expect_near(const float* row, const testing::Row& expected, const char* what, size_t at) {
+  const double tolerance = testing::kNetworkTolerance * (1 + testing::largest(expected));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(row[i], expected[i], tolerance) << what << " row " << at;
+  }
+}
+
+TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
+  Model model(spec_of(GetParam()));
+  const auto& config = model.config();
+  const size_t n = config.hidden_size;
+  constexpr uint32_t kRows = 70;
+  const auto tokens = model.tokens(1, kRows + 1);
+  Network network(config, model.weights(), kernels::best_kernels(), model.pool, kRows);
+  const testing::SlowNetwork slow(model.checkpoint());
+  const auto expected = slow.hidden({tokens.begin(), tokens.end() - 1});
+  auto cache = model.cache(2);
+  const auto pages = testing::some_pages(2);
+  for (const uint32_t prompt : {kRows + 1, 40u}) {
+    RowPlan plan(network.rope(), kRows);
+    plan.add(pages, prompt, 0, kRows);
+    const auto hidden = network.forward(std::span(tokens).first(kRows), plan, cache, {});
+    for (size_t r = 0; r < kRows; ++r) expect_near(hidden.data() + r * n, expected[r], "hidden", r);
+    std::vector<float> logits(config.vocab_size);
+    network.logits({hidden.data() + 69 * n, n, nullptr}, 1, logits.data());
+    expect_near(logits.data(), slow.logits(expected[69]), "logits", 69);
+    if (!network.has_mtp()) continue;
+    std::vector<uint32_t> sources(kRows);
+    std::iota(sources.begin(), sources.end(), 0u);
+    network.mtp_entries(sources, std::span(tokens).subspan(1), plan, cache);
+    RowPlan drafts(network.rope(), 1);
+    drafts.add(pages, 1, 69, 1);
+    const std::vector<uint32_t> rows = {69};
+    const auto mtp = network.mtp_hidden(rows, drafts, cache);
+    const auto mtp_expected = slow.mtp_hidden(expected, tokens);
+    expect_near(mtp.data(), mtp_expected[69], "MTP", 69);
+    network.mtp_logits({mtp.data(), n, nullptr}, 1, logits.data());
+    expect_near(logits.data(), slow.mtp_logits(mtp_expected[69]), "MTP logits", 69);
+  }
+}
+
+TEST(Network, APassAllocatesNothing) {
+  Model model;
+  const auto tokens = model.tokens(1, 64);
+  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 64);
+  auto cache = model.cache(1);
+  const auto pages = testing::some_pages(1);
+  RowPlan plan(network.rope(), 64);
+  const Network::LayerDone ignore = [](uint32_t) {};
+  const auto pass = [&] {
+    plan.clear();
+    plan.add(pages, 40, 0, 64);
+    network.forward(tokens, plan, cache, ignore);
+  };
+  pass();
+  const size_t before = allocations;
+  pass();
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(Network, CountsExpertsOfItsMoeLayers) {
+  Model model;
+  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 8);
+  auto cache = model.cache(1);
+  const auto pages = testing::some_pages(1);
+  RowPlan plan(network.rope(), 8);
+  plan.add(pages, 9, 0, 8);
+  network.forward(model.tokens(1, 8), plan, cache, {});
+  const auto counts = network.expert_tokens();
+  ASSERT_EQ(counts.size(), 4u);
+  EXPECT_TRUE(counts[0].empty());
+  EXPECT_EQ(std::accumulate(counts[2].begin(), counts[2].end(), uint64_t{0}), 24u);
+}
+
+TEST(NetworkDeathTest, ATokenOutsideTheVocabularyStopsTheProcess) {
+  Model model;
+  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 8);
+  auto cache = model.cache(1);
+  const auto pages = testing::some_pages(1);
+  RowPlan plan(network.rope(), 8);
+  plan.add(pages, 9, 0, 1);
+  const std::vector<TokenId> tokens = {96};
+  EXPECT_DEATH(network.forward(tokens, plan, cache, {}), "vocabulary");
+}
+
+}  // namespace
+}  // namespace baton::layers

@@ -1,0 +1,84 @@
+#include "model/layers/weights.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/layers/fixture.h"
+
+namespace baton::layers {
+namespace {
+
+using testing::Model;
+
+TEST(Weights, HaveTheShapesOfTheConfiguration) {
+  Model model;
+  const auto weights = model.weights();
+  ASSERT_EQ(weights.layers.size(), 3u);
+  EXPECT_FALSE(weights.layers[0].moe);
+  ASSERT_TRUE(weights.layers[1].moe);
+  EXPECT_EQ(weights.layers[1].moe->experts.size(), 8u);
+  EXPECT_EQ(weights.layers[1].moe->router_bias.size(), 8u);
+  EXPECT_EQ(weights.layers[0].attention.q_a.rows(), 24u);
+  EXPECT_EQ(weights.layers[0].attention.kv_a.rows(), 38u);
+  ASSERT_TRUE(weights.mtp);
+  EXPECT_EQ(weights.mtp->projection.cols(), 80u);
+  EXPECT_EQ(weights.head.rows(), 96u);
+}
+
+TEST(Weights, WithoutAQueryLatentThereIsOneProjection) {
+  baton::testing::CheckpointSpec spec;
+  spec.config = baton::testing::tiny_v2_config();
+  Model model(spec);
+  const auto weights = model.weights();
+  EXPECT_TRUE(weights.layers[0].attention.q_a.empty());
+  EXPECT_EQ(weights.layers[0].attention.q.cols(), 40u);
+  EXPECT_FALSE(weights.mtp);
+  EXPECT_TRUE(weights.layers[1].moe->router_bias.empty());
+}
+
+TEST(Weights, ATiedHeadIsTheEmbeddingAndSoAreTheMtpLayers) {
+  baton::testing::CheckpointSpec spec;
+  spec.config["tie_word_embeddings"] = true;
+  spec.mtp_copies = false;
+  Model model(spec);
+  const auto weights = model.weights();
+  EXPECT_EQ(weights.head.row(3).data, weights.embedding.row(3).data);
+  EXPECT_EQ(weights.mtp->head.row(3).data, weights.embedding.row(3).data);
+  EXPECT_EQ(weights.mtp->embedding.row(3).data, weights.embedding.row(3).data);
+}
+
+TEST(Weights, MatricesConvertAsThePlainReaderDoes) {
+  baton::testing::CheckpointSpec spec;
+  spec.fp8 = true;
+  spec.config["hidden_size"] = 200;
+  Model model(spec);
+  const auto weights = model.weights();
+  const auto& matrix = weights.layers[1].moe->experts[3].down;
+  const auto weight =
+      model.checkpoint().weight("model.layers.1.mlp.experts.3.down_proj.weight").value();
+  const auto expected = checkpoint::read_all(weight).value();
+  std::vector<float> row(matrix.cols());
+  for (size_t r = 0; r < matrix.rows(); ++r) {
+    kernels::best_kernels().unpack(matrix.row(r), row.data());
+    EXPECT_TRUE(std::equal(row.begin(), row.end(),
+                           expected.begin() + static_cast<ptrdiff_t>(r * matrix.cols())));
+  }
+}
+
+TEST(Weights, AnFp8CodeThatIsNoNumberIsRefusedByName) {
+  baton::testing::CheckpointSpec spec;
+  spec.fp8 = true;
+  Model model(spec);
+  auto tensors = baton::testing::make_tensors(spec);
+  for (auto& tensor : tensors) {
+    if (tensor.name == "model.layers.2.self_attn.o_proj.weight") tensor.bytes[5] = '\x7f';
+  }
+  baton::testing::write_tensors(tensors, 2, model.path());
+  const auto damaged = checkpoint::Checkpoint::open(model.path()).value();
+  const auto refused = load_weights(damaged, kernels::best_kernels(), model.pool);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_NE(refused.error().message.find("layers.2.self_attn.o_proj"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::layers
