@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -246,8 +247,9 @@ class SlowNetwork {
   Row multiply(const std::string& name, const Row& x) const {
     return multiply(checkpoint_.weight(name).value(), x);
   }
-  static Row multiply(const checkpoint::Weight& weight, const Row& x) {
-    const auto values = checkpoint::read_all(weight).value();
+  Row multiply(const checkpoint::Weight& weight, const Row& x) const {
+    auto& values = read_[weight.name];
+    if (values.empty()) values = checkpoint::read_all(weight).value();
     Row out(weight.rows);
     for (size_t r = 0; r < weight.rows; ++r) {
       for (size_t c = 0; c < weight.cols; ++c) out[r] += values[r * weight.cols + c] * x[c];
@@ -262,6 +264,7 @@ class SlowNetwork {
 
   const checkpoint::Checkpoint& checkpoint_;
   const checkpoint::ModelConfig& c_;
+  mutable std::map<std::string, std::vector<float>> read_;
 };
 
 }  // namespace baton::layers::testing

@@ -86,7 +86,7 @@ TEST_P(Golden, VerifiedDraftsAreAcceptedAsInTheReferenceAndChangeNothing) {
     // The first step has no draft to verify; each later one has the draft after the last token.
     size_t steps = 1;
     for (size_t known = 1; known < tokens.size(); ++steps) {
-      known += reference["mtp"]["accepted"][known - 1].get<bool>() ? 2 : 1;
+      known += reference["mtp"]["accepted"][known - 1] != 0 ? 2 : 1;
     }
     EXPECT_EQ(session.steps, steps);
   }
