@@ -62,11 +62,19 @@ TEST(Simulation, TheSameSeedIsTheSameDay) {
 }
 
 // The checks can fail: a cluster broken on purpose is found out within a few seeds.
-class Sabotaged : public testing::TestWithParam<std::pair<Sabotage, const char*>> {};
+struct Harm {
+  const char* name;
+  Sabotage sabotage;
+  const char* sentence;  // part of what the checks must say of it
+};
+
+void PrintTo(const Harm& harm, std::ostream* out) { *out << harm.name; }
+
+class Sabotaged : public testing::TestWithParam<Harm> {};
 
 TEST_P(Sabotaged, IsFoundOut) {
   const text::Tokenizer tokenizer = fake_tokenizer();
-  const auto& [sabotage, sentence] = GetParam();
+  const auto& [name, sabotage, sentence] = GetParam();
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const Outcome outcome = World(seed, tokenizer, sabotage).run();
     if (!outcome.wrong) continue;
@@ -76,12 +84,14 @@ TEST_P(Sabotaged, IsFoundOut) {
   FAIL() << "nobody noticed";
 }
 
-INSTANTIATE_TEST_SUITE_P(Simulation, Sabotaged,
-                         testing::Values(std::pair(Sabotage::believe_frames, "fault-free it is"),
-                                         std::pair(Sabotage::stale_pages, "fault-free it is"),
-                                         std::pair(Sabotage::repeat_token, "fault-free it is"),
-                                         std::pair(Sabotage::drop_token, "fault-free it is"),
-                                         std::pair(Sabotage::lose_step, "left over")));
+INSTANTIATE_TEST_SUITE_P(
+    Simulation, Sabotaged,
+    testing::Values(Harm{"believe_frames", Sabotage::believe_frames, "fault-free it is"},
+                    Harm{"stale_pages", Sabotage::stale_pages, "fault-free it is"},
+                    Harm{"repeat_token", Sabotage::repeat_token, "fault-free it is"},
+                    Harm{"drop_token", Sabotage::drop_token, "fault-free it is"},
+                    Harm{"lose_step", Sabotage::lose_step, "left over"}),
+    [](const auto& harm) { return std::string(harm.param.name); });
 
 }  // namespace
 }  // namespace baton::simulation

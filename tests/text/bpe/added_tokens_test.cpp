@@ -24,19 +24,19 @@ std::vector<std::string> shown(const std::vector<AddedToken>& tokens, const std:
   return shown(tokens, text, {{0, text.size()}});
 }
 
-const std::vector<AddedToken> plain{{.id = 1, .content = "<a>"}, {.id = 2, .content = "<a><b>"}};
+const std::vector<AddedToken> nested{{.id = 1, .content = "<a>"}, {.id = 2, .content = "<a><b>"}};
 
 TEST(AddedTokens, TheLongestOfTheLeftmostCounts) {
-  EXPECT_THAT(shown(plain, "x<a><b><a>y"), ElementsAre("x", "[<a><b>]", "[<a>]", "y"));
-  EXPECT_THAT(shown(plain, "<a><b"), ElementsAre("[<a>]", "<b"));
-  EXPECT_THAT(shown(plain, "none <a"), ElementsAre("none <a"));
-  EXPECT_THAT(shown(plain, ""), ElementsAre());
+  EXPECT_THAT(shown(nested, "x<a><b><a>y"), ElementsAre("x", "[<a><b>]", "[<a>]", "y"));
+  EXPECT_THAT(shown(nested, "<a><b"), ElementsAre("[<a>]", "<b"));
+  EXPECT_THAT(shown(nested, "none <a"), ElementsAre("none <a"));
+  EXPECT_THAT(shown(nested, ""), ElementsAre());
 }
 
 TEST(AddedTokens, CountOnlyWhereAllOfThemIsTrusted) {
-  EXPECT_THAT(shown(plain, "<a><a><a>", {{0, 3}, {4, 9}}), ElementsAre("[<a>]", "<a>", "[<a>]"));
-  EXPECT_THAT(shown(plain, "<a><b>", {{0, 5}}), ElementsAre("[<a>]", "<b>"));
-  EXPECT_THAT(shown(plain, "<a><b>", {}), ElementsAre("<a><b>"));
+  EXPECT_THAT(shown(nested, "<a><a><a>", {{0, 3}, {4, 9}}), ElementsAre("[<a>]", "<a>", "[<a>]"));
+  EXPECT_THAT(shown(nested, "<a><b>", {{0, 5}}), ElementsAre("[<a>]", "<b>"));
+  EXPECT_THAT(shown(nested, "<a><b>", {}), ElementsAre("<a><b>"));
 }
 
 TEST(AddedTokens, NormalizedOnesComeSecond) {

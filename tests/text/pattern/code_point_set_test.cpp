@@ -20,9 +20,9 @@ TEST(CodePointSet, ComplementOfTheComplementIsTheSet) {
 TEST(CodePointSet, UnionAndIntersectionAgreeWithMembership) {
   const CodePointSet a{{1, 5}, {8, 12}}, b{{4, 9}, {12, 14}};
   for (char32_t c = 0; c < 20; ++c) {
-    EXPECT_EQ((a | b).contains(c), a.contains(c) || b.contains(c)) << c;
-    EXPECT_EQ((a & b).contains(c), a.contains(c) && b.contains(c)) << c;
-    EXPECT_EQ((~a).contains(c), !a.contains(c)) << c;
+    EXPECT_EQ((a | b).contains(c), a.contains(c) || b.contains(c)) << static_cast<uint32_t>(c);
+    EXPECT_EQ((a & b).contains(c), a.contains(c) && b.contains(c)) << static_cast<uint32_t>(c);
+    EXPECT_EQ((~a).contains(c), !a.contains(c)) << static_cast<uint32_t>(c);
   }
 }
 

@@ -28,9 +28,10 @@ TEST(Unicode, KnowsVersion16) {
 TEST(Unicode, WhiteSpaceIsTheStandards) {
   const auto space = unicode_white_space();
   for (char32_t c : {0x09, 0x0A, 0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x3000}) {
-    EXPECT_TRUE(space.contains(c)) << c;
+    EXPECT_TRUE(space.contains(c)) << static_cast<uint32_t>(c);
   }
-  for (char32_t c : {0x180E, 0x200B, 0xFEFF, 0x1C}) EXPECT_FALSE(space.contains(c)) << c;
+  for (char32_t c : {0x180E, 0x200B, 0xFEFF, 0x1C})
+    EXPECT_FALSE(space.contains(c)) << static_cast<uint32_t>(c);
 }
 
 TEST(Unicode, KnowsScriptsLongNamesAndNothingElse) {
