@@ -166,7 +166,10 @@ def reversing(rng, invent):
 
 
 def letter_counting(rng, invent):
-    """The answer counts along the word first: a small model cannot count at a glance."""
+    """The answer goes along the word first: the wanted letter beside each letter, and the count.
+
+    A small model cannot count at a glance, nor compare two letters that are far apart.
+    """
     word = draw_word(rng, invent)
     letter = rng.choice(word) if rng.random() < 0.85 else rng.choice("aeiourstln")
     shown = f'"{word}"'
@@ -174,7 +177,7 @@ def letter_counting(rng, invent):
             f'How often does "{letter}" appear in {shown}?',
             f'Count the letter "{letter}" in {shown}.']
     counts = [word[: i + 1].count(letter) for i in range(len(word))]
-    along = "-".join(f"{c}{n}" for c, n in zip(word, counts))
+    along = "-".join(f"{letter}{c}{n}" for c, n in zip(word, counts))
     return Question("letter_counting", f"word {word}", rng.choice(asks),
                     f"{along}. The answer is {counts[-1]}.", number_is(counts[-1]))
 
