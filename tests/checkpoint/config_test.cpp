@@ -7,6 +7,7 @@
 
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/source_dir.h"
 #include "tests/support/temporary_folder.h"
 
 namespace baton::checkpoint {
@@ -31,7 +32,7 @@ std::string refusal(Json base, const std::string& field, const Json& value) {
 }
 
 ModelConfig published(const std::string& name) {
-  const auto path = std::filesystem::path(BATON_SOURCE_DIR) / "tests/checkpoint/data" / name;
+  const auto path = testing::source_dir() / "tests/checkpoint/data" / name;
   const auto parsed = parse_config(testing::read_file(path), "", name);
   EXPECT_TRUE(parsed.has_value()) << parsed.error().message;
   return parsed ? *parsed : ModelConfig{};

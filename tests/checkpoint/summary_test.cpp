@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/checkpoint_writer.h"
+#include "tests/support/source_dir.h"
 #include "tests/support/temporary_folder.h"
 
 namespace baton::checkpoint {
@@ -12,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 
 Summary published(const std::string& name) {
-  const auto path = std::filesystem::path(BATON_SOURCE_DIR) / "tests/checkpoint/data" / name;
+  const auto path = testing::source_dir() / "tests/checkpoint/data" / name;
   return summarize(parse_config(testing::read_file(path), "", name).value());
 }
 

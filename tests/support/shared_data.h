@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/source_dir.h"
+
 namespace baton::testing {
 
 // The folder or file `name` of the reference data, or an empty path.
@@ -15,7 +17,7 @@ inline std::filesystem::path shared_data(const std::string& name) {
   const char* set = std::getenv("BATON_SHARED");
   const std::filesystem::path root =
       set ? std::filesystem::path(set)
-          : std::filesystem::path(BATON_SOURCE_DIR).parent_path() / "shared";
+          : source_dir().parent_path() / "shared";
   const auto path = root / name;
   return std::filesystem::exists(path) ? path : std::filesystem::path();
 }

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "tests/support/source_dir.h"
 #include "tests/text/jinja/render.h"
 
 namespace baton::text::jinja {
@@ -11,7 +12,7 @@ namespace {
 
 // cases.jsonl holds what the reference implementation makes of each (see make_cases.py).
 TEST(Template, RendersAsTheReference) {
-  std::ifstream file(BATON_SOURCE_DIR "/tests/text/jinja/cases.jsonl");
+  std::ifstream file(testing::source_dir() / "tests/text/jinja/cases.jsonl");
   std::string line;
   ASSERT_TRUE(std::getline(file, line));
   const auto variables = testing::Json::parse(line).at("variables");
