@@ -68,6 +68,8 @@ struct DigestPages {  // page_digest of each; they stay as they are until Digest
 struct Beat {  // the shell adds who it is, and now and then its metrics
   Load load;
   bool draining = false;
+  // All that the load includes, and what has ended since the last beat: else a job that comes and
+  // goes between two beats would stay charged to this instance for as long as its request runs.
   std::vector<std::pair<RequestId, Attempt>> accepted;
 };
 struct Drained {};  // nothing is left: the process may end
