@@ -104,13 +104,13 @@ rpc::Link<ToPrefill>& DecodeWorker::link_to(const Peer& prefill) {
   return *link;
 }
 
-void DecodeWorker::start(const std::string& address) {
+void DecodeWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{
       {options_.instance.name, self_, address}, Role::decode, instance_.manifest};
   member_.emplace(executor_, connector_, options_.instance.scheduler, std::move(identity), log_,
-                  [this] {
+                  [this, fenced = std::move(fenced)] {
                     log_.error("fenced", {{"why", "a newer instance has this name"}});
-                    drain(drained_);
+                    drain(drained_ ? drained_ : fenced);
                   });
   driver_.feed(Tick{});
 }

@@ -44,8 +44,9 @@ class DecodeWorker {
 
   // For a listener, which must be destroyed before the worker.
   rpc::Acceptors acceptors();
-  // Joins the cluster under the address that the listener has bound.
-  void start(const std::string& address);
+  // Joins the cluster under the address that the listener has bound. Fenced by a newer life of its
+  // name it drains, then calls `fenced`: the process must end.
+  void start(const std::string& address, std::function<void()> fenced);
   void drain(std::function<void()> drained);
   const std::string& frame_address() const { return frame_server_->address(); }
 

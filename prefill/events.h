@@ -38,7 +38,7 @@ struct Digested {  // the answer to DigestPages
   JobId job;
   std::vector<Digest> pages;
 };
-struct Drain {};  // SIGTERM: nothing new; Drained follows
+struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
                            FramesDropped, Digested, Drain, Tick>;

@@ -330,6 +330,7 @@ void PrefillState::bury(JobId id) {
 }
 
 void PrefillState::on(const Drain&) {
+  drained_ = false;  // whoever asks is answered
   if (draining_) return;
   draining_ = true;
   drain_end_ = now_ + setup_.limits.drain_max;

@@ -73,12 +73,13 @@ rpc::Acceptors PrefillWorker::acceptors() {
   return acceptors;
 }
 
-void PrefillWorker::start(const std::string& address) {
+void PrefillWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
-  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_, [this] {
-    log_.error("fenced", {{"why", "a newer instance has this name"}});
-    drain(drained_);
-  });
+  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_,
+                  [this, fenced = std::move(fenced)] {
+                    log_.error("fenced", {{"why", "a newer instance has this name"}});
+                    drain(drained_ ? drained_ : fenced);
+                  });
   driver_.feed(Tick{});
 }
 

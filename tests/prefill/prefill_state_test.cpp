@@ -209,5 +209,11 @@ TEST_F(PrefillStateTest, AJobThatCameAndWentBetweenTwoBeatsIsListedOnceInTheNext
   EXPECT_EQ(all<Beat>(after(500ms)).at(0).accepted, (std::vector{one}));
 }
 
+TEST_F(PrefillStateTest, EveryDrainIsAnsweredAlsoOneThatComesWhenNothingIsLeft) {
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+  EXPECT_TRUE(all<Drained>(after(1s)).empty());
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+}
+
 }  // namespace
 }  // namespace baton::prefill
