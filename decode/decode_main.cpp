@@ -22,7 +22,7 @@ baton::Result<void> run(const baton::decode::DecodeOptions& options) {
   BATON_TRY(listener,
             rpc::grpc_listen(io.get_executor(), options.instance.host, options.instance.port,
                              worker->acceptors(), rpc::GrpcOptions{}));
-  worker->start(listener->address());
+  worker->start(listener->address(), [&io] { io.stop(); });
   BATON_CHECKED(write_ports(options.instance.ports_file,
                             {{"grpc", listener->address()}, {"frames", worker->frame_address()}}));
   log.info("listening", {{"grpc", listener->address()},

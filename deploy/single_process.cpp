@@ -102,7 +102,7 @@ Result<void> AllRoles::start_prefill() {
                                                       Log("prefill", options.name),
                                                       *prefill_instance_, options, *connector_);
   BATON_TRY(listener, network_.listen(io_.get_executor(), options.name, prefill_->acceptors()));
-  prefill_->start(listener->address());
+  prefill_->start(listener->address(), [this] { io_.stop(); });
   listeners_.push_back(std::move(listener));
   return {};
 }
@@ -122,7 +122,7 @@ Result<void> AllRoles::start_decode() {
   decode_ = std::move(worker);
   BATON_TRY(listener,
             network_.listen(io_.get_executor(), options.instance.name, decode_->acceptors()));
-  decode_->start(listener->address());
+  decode_->start(listener->address(), [this] { io_.stop(); });
   listeners_.push_back(std::move(listener));
   return {};
 }

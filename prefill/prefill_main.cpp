@@ -19,7 +19,7 @@ baton::Result<void> run(const baton::model::InstanceOptions& options) {
   prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, options, *connector);
   BATON_TRY(listener, rpc::grpc_listen(io.get_executor(), options.host, options.port,
                                        worker.acceptors(), rpc::GrpcOptions{}));
-  worker.start(listener->address());
+  worker.start(listener->address(), [&io] { io.stop(); });
   BATON_CHECKED(write_ports(options.ports_file, {{"grpc", listener->address()}}));
   log.info("listening", {{"grpc", listener->address()}, {"pages", instance->pool.pages()}});
   run_until_drained(io, [&](std::function<void()> stop) { worker.drain(std::move(stop)); });
