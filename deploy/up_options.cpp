@@ -20,7 +20,11 @@ class YamlConfig final : public CLI::Config {
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> items;
     try {
-      for (const auto& entry : YAML::Load(input)) {
+      const YAML::Node file = YAML::Load(input);
+      if (!file.IsMap() && !file.IsNull()) {
+        throw CLI::FileError("the cluster file is not YAML of KEY: VALUE lines");
+      }
+      for (const auto& entry : file) {
         CLI::ConfigItem item;
         item.name = entry.first.as<std::string>();
         item.inputs = {entry.second.as<std::string>()};

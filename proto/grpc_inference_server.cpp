@@ -2,6 +2,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
 #include <mutex>

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,36 +58,50 @@ TEST(Process, writes_all_output_to_the_log_and_keeps_what_was_there) {
   std::filesystem::remove(log);
 }
 
+// What children write to a named pipe. It ends when the last of them is gone.
+class Pipe {
+ public:
+  explicit Pipe(const std::string& name) : path_(temporary(name)) {
+    check(::mkfifo(path_.c_str(), 0600) == 0, "a named pipe can be made");
+    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ::fcntl(descriptor_, F_SETFL, 0);
+  }
+  ~Pipe() {
+    ::close(descriptor_);
+    std::filesystem::remove(path_);
+  }
+  const std::filesystem::path& path() const { return path_; }
+  // One byte; false at the end.
+  bool read() {
+    char byte = 0;
+    return ::read(descriptor_, &byte, 1) == 1;
+  }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
 TEST(Process, asks_its_child_to_end_by_the_signal_it_was_given) {
-  const auto log = temporary("drain");
-  ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
-  const int fifo = ::open(log.c_str(), O_RDWR);  // the child's first line says that it listens
-  auto child =
-      shell("trap 'exit 7' USR1; echo; while :; do read -r x < /dev/null; done", log, SIGUSR1);
-  char ready = 0;
-  ASSERT_EQ(::read(fifo, &ready, 1), 1);
+  Pipe pipe("drain");
+  auto child = shell("trap 'exit 7' USR1; echo; while :; do read -r x < /dev/null; done",
+                     pipe.path(), SIGUSR1);
+  ASSERT_TRUE(pipe.read()) << "the child listens";
   child.drain();
   EXPECT_EQ(status_of(child), 7);
-  ::close(fifo);
-  std::filesystem::remove(log);
 }
 
 TEST(Process, leaves_no_child_and_no_grandchild) {
-  const auto log = temporary("group");
-  ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
-  const int fifo = ::open(log.c_str(), O_RDWR);
+  Pipe pipe("group");
   pid_t pid = 0;
   {
-    auto child = shell("(while :; do :; done) & echo; wait", log);
+    auto child = shell("(while :; do :; done) & echo; wait", pipe.path());
     pid = child.pid();
-    char ready = 0;
-    ASSERT_EQ(::read(fifo, &ready, 1), 1);
+    ASSERT_TRUE(pipe.read()) << "the child runs";
     EXPECT_FALSE(child.poll());
   }
   EXPECT_FALSE(exists(pid)) << "it was reaped";
-  while (::kill(-pid, 0) == 0) ::sched_yield();  // the grandchild's reaper is another process
-  ::close(fifo);
-  std::filesystem::remove(log);
+  EXPECT_FALSE(pipe.read()) << "nobody is left to write";
 }
 
 TEST(Process, a_program_that_is_not_there_ends_with_127) {
