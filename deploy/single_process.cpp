@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/io/daemon.h"
+#include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "deploy/announce.h"
 #include "prefill/prefill_worker.h"
@@ -141,6 +142,7 @@ void AllRoles::announce_when_ready() {
 }  // namespace
 
 int run_single_process(const UpOptions& options) {
+  explain_bus_errors();
   AllRoles roles(options);
   if (const auto started = roles.start(); !started) {
     return report_failure("baton up", started.error());

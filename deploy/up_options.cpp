@@ -20,7 +20,11 @@ class YamlConfig final : public CLI::Config {
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> items;
     try {
-      for (const auto& entry : YAML::Load(input)) {
+      const YAML::Node file = YAML::Load(input);
+      if (!file.IsMap() && !file.IsNull()) {
+        throw CLI::FileError("the cluster file is not YAML of KEY: VALUE lines");
+      }
+      for (const auto& entry : file) {
         CLI::ConfigItem item;
         item.name = entry.first.as<std::string>();
         item.inputs = {entry.second.as<std::string>()};
@@ -103,25 +107,30 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
     worker.name = fmt::format("{}-{}", role, i);
     worker.command = mpirun(layout.ranks());
     worker.drain_signal = SIGUSR1;
-    const std::vector<std::string> flags = {program("baton-" + role),
-                                            "--model",
-                                            o.model,
-                                            "--mode",
-                                            o.mode,
-                                            "--name",
-                                            worker.name,
-                                            "--layout",
-                                            parallel::to_string(layout),
-                                            "--transport",
-                                            o.transport,
-                                            "--kv-memory",
-                                            std::to_string(o.kv_memory),
-                                            "--max-model-len",
-                                            std::to_string(o.max_model_len),
-                                            "--max-num-seqs",
-                                            std::to_string(o.max_num_seqs),
-                                            "--max-num-batched-tokens",
-                                            std::to_string(o.max_num_batched_tokens)};
+    const std::vector<std::string> flags = {
+        program("baton-" + role),
+        "--model",
+        o.model,
+        "--mode",
+        o.mode,
+        "--name",
+        worker.name,
+        "--host",  // said here, or BATON_HOST and BATON_PORT, meant for the gateway, would say it
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--layout",
+        parallel::to_string(layout),
+        "--transport",
+        o.transport,
+        "--kv-memory",
+        std::to_string(o.kv_memory),
+        "--max-model-len",
+        std::to_string(o.max_model_len),
+        "--max-num-seqs",
+        std::to_string(o.max_num_seqs),
+        "--max-num-batched-tokens",
+        std::to_string(o.max_num_batched_tokens)};
     worker.command.insert(worker.command.end(), flags.begin(), flags.end());
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");

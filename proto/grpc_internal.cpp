@@ -100,6 +100,7 @@ Error to_error(const grpc::Status& status, const std::string& address) {
   const auto code = [&] {
     switch (status.error_code()) {
       case grpc::StatusCode::INVALID_ARGUMENT:
+      case grpc::StatusCode::UNAUTHENTICATED:  // the caller's mistake too; the sentence says which
         return ErrorCode::invalid_argument;
       case grpc::StatusCode::NOT_FOUND:
         return ErrorCode::not_found;
