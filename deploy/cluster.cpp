@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/io/shutdown.h"
 #include "deploy/announce.h"
 #include "deploy/http_probe.h"
 
@@ -24,9 +25,7 @@ void say(const std::string& sentence) { std::fprintf(stderr, "baton up: %s\n", s
 
 Cluster::Cluster(const UpOptions& options, const Clock& clock)
     : options_(options), clock_(clock), signals_(io_, SIGTERM, SIGINT), timer_(io_) {
-  std::string pattern = std::filesystem::temp_directory_path() / "baton-up-XXXXXX";
-  check(::mkdtemp(pattern.data()) != nullptr, "no temporary folder can be made");
-  folder_ = pattern;
+  add_hangup(signals_);
   ClusterPlan plan = plan_cluster(options);
   scheduler_.plan = std::move(plan.scheduler);
   gateway_.plan = std::move(plan.gateway);
@@ -36,6 +35,17 @@ Cluster::Cluster(const UpOptions& options, const Clock& clock)
 Cluster::~Cluster() {
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+}
+
+Result<void> Cluster::make_folder() {
+  std::error_code error;
+  std::string pattern = std::filesystem::temp_directory_path(error) / "baton-up-XXXXXX";
+  if (error || ::mkdtemp(pattern.data()) == nullptr) {
+    return fail(ErrorCode::unavailable,
+                "no temporary folder can be made; set TMPDIR to a folder that can be written to");
+  }
+  folder_ = pattern;
+  return {};
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
@@ -87,7 +97,9 @@ int Cluster::run() {
       if (!again) io_.stop();  // at once: the destructors kill what is left
     });
   });
-  if (const auto started = start(scheduler_); !started) {
+  auto started = make_folder();
+  if (started) started = start(scheduler_);
+  if (!started) {
     say(started.error().message);
     return 1;
   }

@@ -40,6 +40,7 @@ class Cluster {
     bool asked_to_end = false;
   };
 
+  Result<void> make_folder();
   Result<void> start(Daemon& daemon);
   void watch();
   void tick();
