@@ -1,5 +1,6 @@
 #include "deploy/cluster.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -184,10 +185,20 @@ void Cluster::when_starting() {
   const auto http = port_of(gateway_, "http");
   if (http && answers_200(*http, "/readyz")) {
     stage_ = Stage::ready;
+    keep_gateway_port("--port", *http);
+    if (const auto grpc = port_of(gateway_, "grpc")) keep_gateway_port("--grpc-port", *grpc);
     announce_ready(*http, options_.served_model_name);
   } else if (clock_.now() > deadline_) {
     fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }
+}
+
+// Started again, it must be found where it was, also if that was any free port.
+void Cluster::keep_gateway_port(const std::string& flag, const std::string& address) {
+  auto& command = gateway_.plan.command;
+  const auto found = std::find(command.begin(), command.end(), flag);
+  check(found != command.end(), "the gateway is given its ports");
+  *(found + 1) = address.substr(address.rfind(':') + 1);
 }
 
 void Cluster::fail_start(const std::string& sentence) {

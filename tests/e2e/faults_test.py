@@ -1,4 +1,5 @@
 """Whatever dies, the stream goes on: the same bytes as without the fault, nothing left behind."""
+import json
 import os
 import pathlib
 import signal
@@ -84,6 +85,27 @@ class Faults(unittest.TestCase):
             again = self.stream_with_fault(
                 running, lambda: running.process.send_signal(signal.SIGTERM))
             self.assertEqual(again, whole)
+
+    def test_a_gateway_that_died_comes_back_where_it_was(self):
+        with cluster() as running:
+            before = running.complete("What is 1 + 1?", max_tokens=8)
+            grpc = self.listening(running)["grpc"]
+            self.kill(running, "baton-gateway")
+            self.wait_until(lambda: self.answers(running))
+            self.assertEqual(running.complete("What is 1 + 1?", max_tokens=8), before)
+            self.assertEqual(self.listening(running)["grpc"], grpc)
+
+    def listening(self, running):
+        """What the gateway said last about its addresses."""
+        log = (pathlib.Path(running.folder.name) / "gateway.log").read_text().splitlines()
+        events = [json.loads(line) for line in log if line.startswith("{")]
+        return [event for event in events if event["event"] == "listening"][-1]
+
+    def answers(self, running):
+        try:
+            return running.ask("/readyz")[0] == 200
+        except OSError:
+            return False
 
     def test_a_closed_terminal_drains(self):
         with cluster(DEMO) as running:
