@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -116,13 +117,15 @@ class Faults(unittest.TestCase):
 
     def test_a_killed_launcher_takes_its_daemons_along(self):
         """Also while they start: mpirun listens to few signals then."""
+        folder = tempfile.TemporaryDirectory(prefix="baton-e2e-")  # for what the dead leave there
+        self.addCleanup(folder.cleanup)
         for sign in (b"mpirun", b"baton-decode"):
             with self.subTest(killed_when_there_is=sign):
                 mark = f"BATON_E2E_MARK={os.getpid()}-{sign.decode()}"
                 launcher = subprocess.Popen(
                     [BIN / "baton", "up", "--model", DEMO, "--port", "0", "--grpc-port", "0",
                      "--kv-memory", "256M"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    env={**os.environ, **dict([mark.split("=")])})
+                    env={**os.environ, "TMPDIR": folder.name, **dict([mark.split("=")])})
                 self.wait_until(lambda m=mark, s=sign: any(s in c for c in marked(m).values()))
                 launcher.kill()
                 launcher.wait()
