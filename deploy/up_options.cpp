@@ -63,9 +63,11 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->capture_default_str();
   add_bytes_option(app, "--kv-memory", o.kv_memory, "latent cache of each worker");
   app.add_option("--max-num-seqs", o.max_num_seqs, "sequences of one step at most")
+      ->check(CLI::Range(1, 4096))  // as the workers: refused before any starts
       ->capture_default_str();
   app.add_option("--max-num-batched-tokens", o.max_num_batched_tokens,
                  "rows of one step at most; decode takes more where its sequences need them")
+      ->check(CLI::Range(16, 65536))
       ->capture_default_str();
   app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
       ->check(CLI::Range(0, 1))

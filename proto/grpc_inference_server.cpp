@@ -286,7 +286,9 @@ class GrpcInferenceServer final : public InferenceServer {
 
   std::string address() const override { return started_.address; }
   void set_serving(bool serving) override {
-    started_.server->GetHealthCheckService()->SetServingStatus(serving);
+    auto* health = started_.server->GetHealthCheckService();
+    health->SetServingStatus(v1::Inference::service_full_name(), serving);  // the first adds it
+    health->SetServingStatus(serving);
   }
 
  private:

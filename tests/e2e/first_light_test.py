@@ -90,6 +90,11 @@ class FirstLight(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.strip(), self.expected())
 
+    def test_a_bare_environment_is_enough(self):
+        bare = Cluster(environment={})
+        self.assertEqual(bare.ask("/readyz")[0], 200)
+        self.assertEqual(bare.stop(), 0)
+
     def test_inspect_says_what_the_model_is(self):
         done = subprocess.run([BIN / "baton", "inspect", DEMO, "--json"], capture_output=True,
                               text=True, timeout=60)
