@@ -4,6 +4,7 @@ It must be the model's own: what the training framework computed from the same w
 """
 import json
 import subprocess
+import threading
 import unittest
 
 from cluster import BIN, Cluster, DEMO
@@ -44,9 +45,11 @@ class FirstLight(unittest.TestCase):
         before = self.metric("baton_prefill_jobs_committed_total")
         self.cluster.ask("/v1/chat/completions", self.chat())
         self.cluster.ask("/v1/chat/completions", self.chat())
-        for _ in range(200):  # heartbeats bring the counters
+        moment = threading.Event()
+        for _ in range(600):  # heartbeats bring the counters
             if self.metric("baton_prefill_jobs_committed_total") >= before + 2:
                 return
+            moment.wait(0.05)
         self.fail("prefill committed no job")
 
     def metric(self, name):
