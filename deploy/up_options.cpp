@@ -12,9 +12,12 @@ namespace baton::deploy {
 
 namespace {
 
-// A cluster file is YAML whose keys are the flags' names, without the dashes.
+// A cluster file is YAML whose keys are the flags' names, without the dashes. CLI11 asks the
+// environment last, so what it says is left out of the file.
 class YamlConfig final : public CLI::Config {
  public:
+  explicit YamlConfig(const CLI::App& app) : app_(app) {}
+
   std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
@@ -27,6 +30,8 @@ class YamlConfig final : public CLI::Config {
       for (const auto& entry : file) {
         CLI::ConfigItem item;
         item.name = entry.first.as<std::string>();
+        const auto* option = app_.get_option_no_throw("--" + item.name);
+        if (option != nullptr && set_in_environment(*option)) continue;
         item.inputs = {entry.second.as<std::string>()};
         items.push_back(std::move(item));
       }
@@ -36,6 +41,9 @@ class YamlConfig final : public CLI::Config {
     }
     return items;
   }
+
+ private:
+  const CLI::App& app_;
 };
 
 void add_model_options(CLI::App& app, UpOptions& o) {
@@ -51,7 +59,7 @@ void add_model_options(CLI::App& app, UpOptions& o) {
 
 void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.set_config("--cluster", "", "YAML file with these flags as KEY: VALUE lines");
-  app.config_formatter(std::make_shared<YamlConfig>());
+  app.config_formatter(std::make_shared<YamlConfig>(app));
   app.allow_config_extras(false);
   app.add_option("--prefill", o.prefill, "layout of prefill: tp=1,dp=1,threads=1,instances=1")
       ->capture_default_str();

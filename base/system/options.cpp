@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <string_view>
 
 namespace baton {
@@ -86,6 +87,12 @@ std::optional<int> parse_options(CLI::App& app, int argc, char** argv) {
     return status == 0 ? 0 : 2;
   }
   return std::nullopt;
+}
+
+bool set_in_environment(const CLI::Option& option) {
+  const std::string name = option.get_envname();
+  const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
+  return value != nullptr && *value != '\0';
 }
 
 CLI::Option* add_bytes_option(CLI::App& app, const std::string& flag, size_t& bytes,
