@@ -36,6 +36,7 @@ class FirstLight(unittest.TestCase):
         self.assertEqual(status, 200)
         choice = answer["choices"][0]
         self.assertEqual(choice["message"]["content"], self.expected())
+        self.assertIn("85", choice["message"]["content"])
         self.assertEqual(choice["finish_reason"], "stop")
         usage = answer["usage"]
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
