@@ -14,6 +14,7 @@
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/dequantize.h"
 #include "model/checkpoint/summary.h"
+#include "parallel/layout.h"
 
 namespace baton {
 namespace {
@@ -45,7 +46,7 @@ struct Findings {
 struct LayoutMemory {
   std::string role;
   std::string text;
-  checkpoint::MemoryLayout layout;
+  parallel::Layout layout;
   RankMemory memory;
 };
 
@@ -99,7 +100,7 @@ Result<Findings> find_out(const Options& options) {
 Result<std::vector<LayoutMemory>> lay_out(const Options& options, const Summary& summary) {
   std::vector<LayoutMemory> all;
   for (const auto& [role, text] : options.layouts) {
-    BATON_TRY(layout, checkpoint::parse_memory_layout(text));
+    BATON_TRY(layout, parallel::parse_layout(text));
     BATON_TRY(memory, checkpoint::rank_memory(summary, layout));
     all.push_back({role, text, layout, memory});
   }

@@ -103,26 +103,25 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
     worker.name = fmt::format("{}-{}", role, i);
     worker.command = mpirun(layout.ranks());
     worker.drain_signal = SIGUSR1;
-    const std::vector<std::string> flags = {
-        program("baton-" + role),
-        "--model",
-        o.model,
-        "--mode",
-        o.mode,
-        "--name",
-        worker.name,
-        "--layout",
-        fmt::format("tp={},dp={},threads={}", layout.tp, layout.dp, layout.threads),
-        "--transport",
-        o.transport,
-        "--kv-memory",
-        std::to_string(o.kv_memory),
-        "--max-model-len",
-        std::to_string(o.max_model_len),
-        "--max-num-seqs",
-        std::to_string(o.max_num_seqs),
-        "--max-num-batched-tokens",
-        std::to_string(o.max_num_batched_tokens)};
+    const std::vector<std::string> flags = {program("baton-" + role),
+                                            "--model",
+                                            o.model,
+                                            "--mode",
+                                            o.mode,
+                                            "--name",
+                                            worker.name,
+                                            "--layout",
+                                            parallel::to_string(layout),
+                                            "--transport",
+                                            o.transport,
+                                            "--kv-memory",
+                                            std::to_string(o.kv_memory),
+                                            "--max-model-len",
+                                            std::to_string(o.max_model_len),
+                                            "--max-num-seqs",
+                                            std::to_string(o.max_num_seqs),
+                                            "--max-num-batched-tokens",
+                                            std::to_string(o.max_num_batched_tokens)};
     worker.command.insert(worker.command.end(), flags.begin(), flags.end());
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");
@@ -153,7 +152,7 @@ std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
 Result<void> check_up_options(const UpOptions& options) {
   for (const std::string& text : {options.prefill, options.decode}) {
     BATON_TRY(layout, parallel::parse_layout(text));
-    BATON_CHECKED(parallel::check_layout(layout));
+    BATON_CHECKED(parallel::check_one_rank(layout));
   }
   BATON_CHECKED(checkpoint::Checkpoint::open(options.model));
   return {};

@@ -69,7 +69,7 @@ void add_instance_options(CLI::App& app, InstanceOptions& o) {
 
 Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options) {
   BATON_TRY(layout, parallel::parse_layout(options.layout));
-  BATON_CHECKED(parallel::check_layout(layout));
+  BATON_CHECKED(parallel::check_one_rank(layout));
   BATON_TRY(opened, checkpoint::Checkpoint::open(options.model));
   auto checkpoint = std::make_unique<const checkpoint::Checkpoint>(std::move(opened));
   BATON_TRY(context_max, context_of(options, checkpoint->config()));

@@ -1,58 +1,155 @@
 #include "parallel/layout.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <numeric>
 
 namespace baton::parallel {
 
 namespace {
 
-Result<uint32_t> parse_count(std::string_view key, std::string_view value, uint32_t most) {
+constexpr uint32_t kGroupsMax = 65536;  // with tp's limit, ranks and slots fit 32 bits
+constexpr uint32_t kFewMax = 1024;
+
+struct CountKey {
+  std::string_view name;
+  uint32_t Layout::*field;
+  uint32_t least;
+  uint32_t most;
+};
+
+constexpr std::array<CountKey, 6> kCountKeys = {{
+    {"tp", &Layout::tp, 1, kFewMax},
+    {"dp", &Layout::dp, 1, kGroupsMax},
+    {"redundant", &Layout::redundant, 0, kGroupsMax},
+    {"ranks_per_host", &Layout::ranks_per_host, 0, kGroupsMax},
+    {"threads", &Layout::threads, 1, kFewMax},
+    {"instances", &Layout::instances, 1, kFewMax},
+}};
+
+Result<uint32_t> parse_count(const CountKey& key, std::string_view value) {
   uint32_t count = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
-  if (error != std::errc() || end != value.data() + value.size() || count == 0 || count > most) {
-    return fail(ErrorCode::invalid_argument, "{}={} in a layout must be a number from 1 to {}", key,
-                value, most);
+  if (error != std::errc() || end != value.data() + value.size() || count < key.least ||
+      count > key.most) {
+    return fail(ErrorCode::invalid_argument, "{}={} in a layout must be a number from {} to {}",
+                key.name, value, key.least, key.most);
   }
   return count;
+}
+
+Result<bool> parse_choice(std::string_view key, std::string_view value, std::string_view no,
+                          std::string_view yes) {
+  if (value != no && value != yes) {
+    return fail(ErrorCode::invalid_argument, "{}={} in a layout must be {} or {}", key, value, no,
+                yes);
+  }
+  return value == yes;
+}
+
+Result<void> parse_item(std::string_view key, std::string_view value, Layout& layout) {
+  for (const CountKey& known : kCountKeys) {
+    if (key != known.name) continue;
+    BATON_TRY(count, parse_count(known, value));
+    layout.*known.field = count;
+    return {};
+  }
+  if (key == "shared") {
+    BATON_TRY(routed, parse_choice(key, value, "replicated", "routed"));
+    layout.shared = routed ? SharedExpert::routed : SharedExpert::replicated;
+    return {};
+  }
+  if (key == "overlap") {
+    BATON_TRY(on, parse_choice(key, value, "off", "on"));
+    layout.overlap = on;
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument,
+              "'{}' is no key of a layout; there are tp, dp, redundant, shared, overlap, "
+              "ranks_per_host, threads and instances",
+              key);
 }
 
 }  // namespace
 
 Result<Layout> parse_layout(std::string_view text) {
   Layout layout;
+  const std::string_view whole = text;
   while (!text.empty()) {
     const std::string_view item = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), item.size() + 1));
     const size_t equals = item.find('=');
     if (equals == std::string_view::npos) {
-      return fail(ErrorCode::invalid_argument, "'{}' in a layout is not KEY=NUMBER", item);
+      return fail(ErrorCode::invalid_argument, "'{}' in a layout is not KEY=VALUE", item);
     }
     const std::string_view key = item.substr(0, equals);
-    uint32_t* field = key == "tp"          ? &layout.tp
-                      : key == "dp"        ? &layout.dp
-                      : key == "threads"   ? &layout.threads
-                      : key == "instances" ? &layout.instances
-                                           : nullptr;
-    if (field == nullptr) {
-      return fail(ErrorCode::invalid_argument,
-                  "'{}' is no key of a layout; there are tp, dp, threads and instances", key);
+    BATON_CHECKED(parse_item(key, item.substr(equals + 1), layout));
+    // Items so far were read, so an earlier one with this key starts the text or follows a comma.
+    const std::string_view before =
+        whole.substr(0, static_cast<size_t>(item.data() - whole.data()));
+    const std::string again = fmt::format("{}=", key);
+    if (before.starts_with(again) || before.find("," + again) != std::string_view::npos) {
+      return fail(ErrorCode::invalid_argument, "{} is given twice in a layout", key);
     }
-    BATON_TRY(count, parse_count(key, item.substr(equals + 1), 1024));
-    *field = count;
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
   }
   return layout;
 }
 
 std::string to_string(const Layout& l) {
-  return fmt::format("tp={},dp={},threads={},instances={}", l.tp, l.dp, l.threads, l.instances);
+  return fmt::format(
+      "tp={},dp={},redundant={},shared={},overlap={},ranks_per_host={},threads={},instances={}",
+      l.tp, l.dp, l.redundant, l.shared == SharedExpert::routed ? "routed" : "replicated",
+      l.overlap ? "on" : "off", l.ranks_per_host, l.threads, l.instances);
 }
 
-Result<void> check_layout(const Layout& layout) {
-  if (layout.ranks() != 1) {
+Result<void> check_layout(const Layout& l, const ModelShape& model) {
+  const uint32_t sums = std::gcd(model.heads, kPartialSumsMax);
+  if (sums % l.tp != 0) {
+    return fail(ErrorCode::invalid_argument,
+                "tp={} can't divide the model's {} heads; it must divide {}", l.tp, model.heads,
+                sums);
+  }
+  if (l.ranks_per_host % l.tp != 0) {
+    return fail(ErrorCode::invalid_argument,
+                "ranks_per_host={} must be a multiple of tp={}, because the tp ranks of a group "
+                "share a host",
+                l.ranks_per_host, l.tp);
+  }
+  if (l.ranks_per_host != 0 && l.ranks() % l.ranks_per_host != 0) {
+    return fail(ErrorCode::invalid_argument,
+                "ranks_per_host={} must divide the {} ranks of tp={},dp={}, because hosts are "
+                "alike; 0 puts all ranks on one host",
+                l.ranks_per_host, l.ranks(), l.tp, l.dp);
+  }
+  if (l.shared == SharedExpert::routed && model.shared_experts == 0) {
+    return fail(ErrorCode::invalid_argument,
+                "shared=routed needs a shared expert, which the model has not; leave it out");
+  }
+  // More slots a rank than logical experts: by the pigeonhole, some rank would hold one twice.
+  const uint64_t experts = l.logical_experts(model.routed_experts);
+  const uint64_t redundant_max = experts * (l.ep() - 1);
+  if (l.redundant > redundant_max) {
+    return fail(ErrorCode::invalid_argument,
+                "redundant={} is more than {} ranks can use of {} experts, one replica of each a "
+                "rank; at most {}",
+                l.redundant, l.ep(), experts, redundant_max);
+  }
+  return {};
+}
+
+Result<void> check_one_rank(const Layout& l) {
+  if (l.ranks() != 1) {
     return fail(ErrorCode::unsupported,
                 "tp={},dp={} needs {} ranks an instance; this version runs one rank (tp=1,dp=1), "
                 "and more of them as instances=N",
-                layout.tp, layout.dp, layout.ranks());
+                l.tp, l.dp, l.ranks());
+  }
+  const Layout plain{.threads = l.threads, .instances = l.instances};
+  if (l != plain) {
+    return fail(ErrorCode::unsupported,
+                "this version runs one rank an instance, which has no use for redundant, shared, "
+                "overlap and ranks_per_host in a layout; leave them out");
   }
   return {};
 }

@@ -1,14 +1,10 @@
 #include "model/checkpoint/summary.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 namespace baton::checkpoint {
 namespace {
-
-constexpr size_t kRanksMax = 65536;
-constexpr size_t kTpMax = 8;  // partial sums of a split contraction (parallel/README.md)
 
 size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
@@ -74,41 +70,6 @@ Summary summarize_with(const ModelConfig& config, const StoredOf& stored_of) {
   return summary;
 }
 
-Result<size_t> parse_count(std::string_view key, std::string_view text, size_t least) {
-  size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least ||
-      value > kRanksMax) {
-    return fail(ErrorCode::invalid_argument,
-                "layout: {} must be a whole number from {} to {}, not \"{}\".", key, least,
-                kRanksMax, text);
-  }
-  return value;
-}
-
-Result<void> parse_entry(std::string_view key, std::string_view value, MemoryLayout& layout) {
-  if (key == "tp" || key == "dp" || key == "redundant") {
-    BATON_TRY(count, parse_count(key, value, key == "redundant" ? 0 : 1));
-    (key == "tp" ? layout.tp : key == "dp" ? layout.dp : layout.redundant) = count;
-    return {};
-  }
-  if (key == "shared") {
-    if (value != "routed" && value != "replicated") {
-      return fail(ErrorCode::invalid_argument,
-                  "layout: shared must be replicated or routed, not \"{}\".", value);
-    }
-    layout.shared_routed = value == "routed";
-    return {};
-  }
-  if (key == "threads" || key == "overlap" || key == "ranks_per_host" || key == "instances") {
-    return {};
-  }
-  return fail(ErrorCode::invalid_argument,
-              "layout: \"{}\" is unknown; known are tp, dp, redundant, shared, threads, overlap, "
-              "ranks_per_host and instances.",
-              key);
-}
-
 WeightSize share(const WeightSize& size, size_t parts) {
   return {ceil_div(size.parameters, parts), ceil_div(size.stored_bytes, parts)};
 }
@@ -136,19 +97,11 @@ Summary summarize(const Checkpoint& checkpoint) {
   });
 }
 
-Result<MemoryLayout> parse_memory_layout(std::string_view text) {
-  MemoryLayout layout;
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
-    const std::string_view entry = text.substr(0, comma);
-    text.remove_prefix(std::min(comma + 1, text.size()));
-    const size_t equals = entry.find('=');
-    if (equals == std::string_view::npos) {
-      return fail(ErrorCode::invalid_argument, "layout: \"{}\" must be KEY=VALUE.", entry);
-    }
-    BATON_CHECKED(parse_entry(entry.substr(0, equals), entry.substr(equals + 1), layout));
-  }
-  return layout;
+parallel::ModelShape model_shape(const ModelConfig& config) {
+  return {.heads = static_cast<uint32_t>(config.num_heads),
+          .routed_experts = static_cast<uint32_t>(config.num_routed_experts),
+          .shared_experts = static_cast<uint32_t>(config.num_shared_experts),
+          .expert_groups = static_cast<uint32_t>(config.num_groups)};
 }
 
 WeightSize RankMemory::total() const {
@@ -158,18 +111,12 @@ WeightSize RankMemory::total() const {
   return sum;
 }
 
-Result<RankMemory> rank_memory(const Summary& summary, const MemoryLayout& layout) {
+Result<RankMemory> rank_memory(const Summary& summary, const parallel::Layout& layout) {
   const ModelConfig& config = summary.config;
-  const size_t tp_most = std::gcd(config.num_heads, kTpMax);
-  if (tp_most % layout.tp != 0) {
-    return fail(ErrorCode::invalid_argument,
-                "layout: tp={} can't divide the heads; with {} heads it must divide {}.", layout.tp,
-                config.num_heads, tp_most);
-  }
-  const bool routed_shared = layout.shared_routed && config.num_shared_experts > 0;
+  const parallel::ModelShape shape = model_shape(config);
+  BATON_CHECKED(parallel::check_layout(layout, shape));
   RankMemory memory;
-  memory.slots =
-      ceil_div(config.num_routed_experts + (routed_shared ? 1 : 0) + layout.redundant, layout.ep());
+  memory.slots = layout.slots_per_rank(shape.routed_experts);
 
   const auto split = [&](TensorSplit kind) { return summary.by_split[static_cast<size_t>(kind)]; };
   const auto shared_entry = summary.by_kind.find(std::string(to_string(TensorKind::shared_expert)));
@@ -183,7 +130,7 @@ Result<RankMemory> rank_memory(const Summary& summary, const MemoryLayout& layou
   memory.replicated.stored_bytes -= shared.stored_bytes;
   memory.split = share(split(TensorSplit::rows), layout.tp);
   memory.split += share(split(TensorSplit::columns), layout.tp);
-  if (routed_shared) {
+  if (layout.shared == parallel::SharedExpert::routed) {
     // The fullest rank has the shared expert, which may be wider than a routed one, in a slot.
     memory.experts = times(expert, memory.slots - 1);
     memory.experts += shared.stored_bytes > expert.stored_bytes ? shared : expert;

@@ -4,9 +4,8 @@
 // head among them, the embedding (a lookup) not; the MTP layer is counted apart, and its copies of
 // embedding and head apart from it. Bytes are those of the files, or, from a configuration alone,
 // those its files would have (FP8 linear weights with F32 scales where it says so, BF16 for the
-// rest, the router's bias F32). A rank's memory follows the layouts of parallel/: tp divides the
-// heads' weights and the head, experts lie in ceil((experts + redundant) / (tp * dp)) slots, and
-// what else there is lies on every rank.
+// rest, the router's bias F32). A rank's memory follows parallel/layout.h: tp divides the heads'
+// weights and the head, experts lie in slots, and what else there is lies on every rank.
 // Thread safety: pure functions.
 #pragma once
 
@@ -19,6 +18,7 @@
 
 #include "base/result.h"
 #include "model/checkpoint/checkpoint.h"
+#include "parallel/layout.h"
 
 namespace baton::checkpoint {
 
@@ -55,20 +55,8 @@ Summary summarize(const ModelConfig& config);
 // From opened files.
 Summary summarize(const Checkpoint& checkpoint);
 
-// The part of a launcher's layout that decides memory.
-struct MemoryLayout {
-  size_t tp = 1;
-  size_t dp = 1;
-  size_t redundant = 0;        // expert slots beyond one an expert
-  bool shared_routed = false;  // the shared expert is one more logical expert
-
-  size_t ep() const { return tp * dp; }
-  bool operator==(const MemoryLayout&) const = default;
-};
-
-// "tp=4,dp=8,redundant=32,shared=routed". Keys that don't concern memory (threads, overlap,
-// ranks_per_host, instances) are read over.
-Result<MemoryLayout> parse_memory_layout(std::string_view text);
+// What parallel/ must know of a model to divide it.
+parallel::ModelShape model_shape(const ModelConfig& config);
 
 struct RankMemory {
   size_t slots = 0;       // expert slots a rank and layer
@@ -79,6 +67,6 @@ struct RankMemory {
 };
 
 // Memory of the fullest rank. Refused in one sentence if the layout can't divide the model.
-Result<RankMemory> rank_memory(const Summary& summary, const MemoryLayout& layout);
+Result<RankMemory> rank_memory(const Summary& summary, const parallel::Layout& layout);
 
 }  // namespace baton::checkpoint

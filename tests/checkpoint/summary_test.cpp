@@ -10,6 +10,7 @@
 namespace baton::checkpoint {
 namespace {
 
+using parallel::SharedExpert;
 using ::testing::HasSubstr;
 
 Summary published(const std::string& name) {
@@ -96,20 +97,6 @@ TEST(Summary, ATiedHeadIsActive) {
   EXPECT_EQ(tied.main.parameters + 96 * 40, untied.main.parameters);
 }
 
-TEST(MemoryLayout, IsParsedStrictly) {
-  EXPECT_EQ(parse_memory_layout("tp=4,dp=8,redundant=32,shared=routed").value(),
-            (MemoryLayout{4, 8, 32, true}));
-  EXPECT_EQ(parse_memory_layout("").value(), MemoryLayout{});
-  EXPECT_EQ(parse_memory_layout("threads=4,overlap=on,shared=replicated,instances=2").value(),
-            MemoryLayout{});
-  for (const char* bad : {"tp", "tp=", "tp=0", "tp=-1", "tp=1x", "dp=99999999", "xp=1",
-                          "shared=maybe", "tp=1,,dp=1"}) {
-    const auto parsed = parse_memory_layout(bad);
-    ASSERT_FALSE(parsed.has_value()) << bad;
-    EXPECT_THAT(parsed.error().message, HasSubstr("layout: "));
-  }
-}
-
 TEST(RankMemory, OneRankHoldsEverything) {
   const Summary s = published("deepseek-v3.json");
   const auto memory = rank_memory(s, {}).value();
@@ -122,29 +109,31 @@ TEST(RankMemory, OneRankHoldsEverything) {
 
 TEST(RankMemory, FollowsTheReportsUnits) {
   const Summary s = published("deepseek-v3.json");
-  const auto prefill = rank_memory(s, {4, 8, 32, false}).value();
+  const auto prefill = rank_memory(s, {.tp = 4, .dp = 8, .redundant = 32}).value();
   EXPECT_EQ(prefill.slots, 9u);
-  const auto decode = rank_memory(s, {4, 80, 63, true}).value();
+  const auto decode =
+      rank_memory(s, {.tp = 4, .dp = 80, .redundant = 63, .shared = SharedExpert::routed}).value();
   EXPECT_EQ(decode.slots, 1u);
   EXPECT_EQ(prefill.replicated, decode.replicated);
   EXPECT_EQ(prefill.split, decode.split);
   // One expert through 58 layers and the MTP layer's: 44 million parameters each.
   EXPECT_EQ(decode.experts.parameters, 59u * 3 * 7168 * 2048);
   EXPECT_EQ(prefill.experts.parameters, 10 * decode.experts.parameters) << "and the shared one";
-  EXPECT_EQ(rank_memory(s, {1, 144, 32, false})->slots, 2u);
+  EXPECT_EQ(rank_memory(s, {.dp = 144, .redundant = 32})->slots, 2u);
 }
 
 TEST(RankMemory, TpMustDivideTheHeads) {
   const Summary s = published("moonlight-16b-a3b.json");
-  for (const size_t tp : {1, 2, 4, 8}) EXPECT_TRUE(rank_memory(s, {tp, 1}).has_value());
-  for (const size_t tp : {3, 5, 16}) {
-    EXPECT_THAT(rank_memory(s, {tp, 1}).error().message, HasSubstr("can't divide the heads"));
+  for (const uint32_t tp : {1, 2, 4, 8}) EXPECT_TRUE(rank_memory(s, {.tp = tp}).has_value());
+  for (const uint32_t tp : {3, 5, 16}) {
+    EXPECT_THAT(rank_memory(s, {.tp = tp}).error().message,
+                HasSubstr("can't divide the model's 16 heads"));
   }
 }
 
 TEST(RankMemory, ASharedExpertWiderThanARoutedOneDecidesItsRank) {
   const Summary s = published("deepseek-v2-lite.json");
-  const auto memory = rank_memory(s, {1, 128, 0, true}).value();
+  const auto memory = rank_memory(s, {.dp = 128, .shared = SharedExpert::routed}).value();
   EXPECT_EQ(memory.slots, 1u);
   EXPECT_EQ(memory.experts, s.by_kind.at("shared experts"));
 }
