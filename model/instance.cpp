@@ -1,5 +1,8 @@
 #include "model/instance.h"
 
+#include "model/team_runner.h"
+#include "parallel/local_port.h"
+
 namespace baton::model {
 
 namespace {
@@ -75,18 +78,20 @@ Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options)
   BATON_TRY(context_max, context_of(options, checkpoint->config()));
   RunnerOptions runner_options;
   runner_options.mode = options.mode;
-  runner_options.threads = layout.threads;
+  runner_options.layout = layout;
   runner_options.rows_max = options.max_batched_tokens;
   runner_options.sequences_max = options.max_num_seqs;
-  BATON_TRY(runner, Runner::create(*checkpoint, runner_options));
+  auto port = parallel::lone_port();
+  BATON_TRY(runner, TeamRunner::create(*checkpoint, runner_options, *port, [] {}));
   const kvcache::PageFormat format = runner->page_format();
   BATON_TRY(pages, pages_of(options, format, context_max));
   BATON_TRY(pool, options.shared_memory()
                       ? kvcache::PoolMemory::create_shared(format, pages, options.name)
                       : kvcache::PoolMemory::create_private(format, pages));
   const Manifest manifest = manifest_of(options, *checkpoint, format);
-  return std::make_unique<Instance>(
-      Instance{std::move(checkpoint), std::move(runner), std::move(pool), manifest, context_max});
+  return std::make_unique<Instance>(Instance{std::move(checkpoint), std::move(port),
+                                             std::move(runner), std::move(pool), manifest,
+                                             context_max});
 }
 
 void add_expert_metrics(MetricsSnapshot& into, const Runner& runner) {

@@ -14,6 +14,7 @@
 #include "model/checkpoint/checkpoint.h"
 #include "model/runner.h"
 #include "parallel/layout.h"
+#include "parallel/port.h"
 #include "proto/cluster.h"
 
 namespace baton::model {
@@ -41,6 +42,7 @@ void add_instance_options(CLI::App& app, InstanceOptions& options);
 
 struct Instance {
   std::unique_ptr<const checkpoint::Checkpoint> checkpoint;
+  std::unique_ptr<parallel::Port> port;
   std::unique_ptr<Runner> runner;
   kvcache::PoolMemory pool;
   Manifest manifest;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/checkpoint/summary.h"
 #include "parallel/topology.h"
 
 namespace baton::model {
@@ -19,19 +20,13 @@ Result<const kernels::Kernels*> choose_kernels(std::optional<unsigned> isa) {
               kernels::to_string(wanted));
 }
 
-parallel::ModelShape shape_of(const checkpoint::ModelConfig& config) {
-  return {.heads = static_cast<uint32_t>(config.num_heads),
-          .routed_experts = static_cast<uint32_t>(config.num_routed_experts),
-          .shared_experts = static_cast<uint32_t>(config.num_shared_experts),
-          .expert_groups = static_cast<uint32_t>(config.num_expert_groups)};
-}
-
 layers::Network::Placements first_placements(const checkpoint::ModelConfig& config,
                                              const parallel::Layout& layout) {
   layers::Network::Placements placements(config.num_cache_layers());
   for (size_t l = 0; l < placements.size(); ++l) {
     if (!config.is_moe_layer(l)) continue;
-    placements[l] = parallel::first_placement(parallel::placement_shape(layout, shape_of(config)));
+    placements[l] = parallel::first_placement(
+        parallel::placement_shape(layout, checkpoint::model_shape(config)));
   }
   return placements;
 }
@@ -52,9 +47,7 @@ layers::Share share_of(const parallel::Layout& layout, uint32_t rank,
 layers::NetworkSetup setup_of(const RunnerOptions& options, uint32_t batches) {
   const parallel::Layout& layout = options.layout;
   return {.rows_max = options.rows_max,
-          .tp = layout.tp,
           .batches = batches,
-          .ranks_per_host = layout.ranks_per_host > 1 ? layout.ranks_per_host : 0,
           .routed_shared = layout.shared == parallel::SharedExpert::routed};
 }
 
@@ -70,7 +63,8 @@ Result<std::unique_ptr<RankRunner>> RankRunner::create(const checkpoint::Checkpo
     return fail(ErrorCode::invalid_argument,
                 "A runner needs at least one thread, one row and one sequence.");
   }
-  BATON_CHECKED(parallel::check_layout(options.layout, shape_of(checkpoint.config())));
+  BATON_CHECKED(
+      parallel::check_layout(options.layout, checkpoint::model_shape(checkpoint.config())));
   check(options.layout.ranks() == port.size(), "an instance has as many ranks as its layout");
   BATON_TRY(kernels, choose_kernels(options.isa));
   auto pool = std::make_unique<ThreadPool>(options.layout.threads);
@@ -91,8 +85,8 @@ RankRunner::RankRunner(const checkpoint::ModelConfig& config, layers::Weights we
       batches_(options.layout.overlap ? 2 : 1),
       kernels_(kernels),
       pool_(std::move(pool)),
-      network_(config, std::move(weights), std::move(placements), setup_of(options, batches_), port,
-               kernels, *pool_),
+      network_(config, std::move(weights), std::move(placements), setup_of(options, batches_),
+               parallel::Topology(options.layout), port, kernels, *pool_),
       group_(port, options.layout.tp, kAcceptedTag),
       samplers_(pool_->size(), Sampler(kernels, config.vocab_size)),
       plans_{layers::RowPlan(network_.rope(), options.rows_max),

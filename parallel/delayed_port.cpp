@@ -1,6 +1,7 @@
 #include "parallel/delayed_port.h"
 
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -25,6 +26,8 @@ class DelayedPort final : public Port {
     ++counts_.messages;
     counts_.bytes += bytes.size();
     Slot& slot = take_slot();
+    slot.sends = true;
+    slot.sent = bytes.size();
     if (near(to)) {
       slot.inner = port_->send(to, tag, bytes);
       return slot.name;
@@ -52,17 +55,23 @@ class DelayedPort final : public Port {
 
   bool done(Transfer transfer) override {
     Slot& slot = *slots_[transfer.value];
-    return port_->done(slot.inner) && (!slot.far || clock_.now() >= due(slot));
+    if (!slot.far) return port_->done(slot.inner);
+    if (!slot.size && port_->done(slot.inner)) slot.size = port_->wait(slot.inner);
+    return slot.size && clock_.now() >= due(slot);
   }
 
   size_t wait(Transfer transfer) override {
     Slot& slot = *slots_[transfer.value];
     const Instant begun = clock_.now();
-    size_t bytes = port_->wait(slot.inner);
-    if (slot.far) {
+    size_t bytes = slot.sent;
+    if (!slot.far) {
+      const size_t size = port_->wait(slot.inner);
+      if (!slot.sends) bytes = size;
+    } else {
+      if (!slot.size) slot.size = port_->wait(slot.inner);
       while (clock_.now() < due(slot)) {
       }
-      bytes -= sizeof(int64_t);
+      bytes = *slot.size - sizeof(int64_t);
       if (bytes != 0) std::memcpy(slot.buffer.data(), slot.bytes.data() + sizeof(int64_t), bytes);
     }
     counts_.waited_ns += static_cast<uint64_t>((clock_.now() - begun).count());
@@ -76,7 +85,10 @@ class DelayedPort final : public Port {
   struct Slot {
     Transfer name;
     Transfer inner;
+    bool sends = false;
+    size_t sent = 0;
     bool far = false;             // a message from another host
+    std::optional<size_t> size;   // of such a message, with its instant, once it is here
     std::span<std::byte> buffer;  // the caller's, of such a message
     std::vector<std::byte> bytes;
   };
@@ -97,7 +109,8 @@ class DelayedPort final : public Port {
     }
     Slot& slot = *slots_[free_.back().value];
     free_.pop_back();
-    slot.far = false;
+    slot.sends = slot.far = false;
+    slot.size.reset();
     return slot;
   }
 

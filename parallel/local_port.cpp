@@ -90,6 +90,31 @@ class LocalPort final : public Port {
   PortCounts counts_;
 };
 
+namespace {
+
+// Nobody else is there, so nothing is ever sent.
+class LonePort final : public Port {
+ public:
+  uint32_t rank() const override { return 0; }
+  uint32_t size() const override { return 1; }
+  Transfer send(uint32_t, Tag, std::span<const std::byte>) override { return nobody(); }
+  Transfer receive(uint32_t, Tag, std::span<std::byte>) override { return nobody(); }
+  bool done(Transfer) override { return true; }
+  size_t wait(Transfer) override { return 0; }
+  const PortCounts& counts() const override { return counts_; }
+
+ private:
+  static Transfer nobody() {
+    check(false, "a lone rank has nobody to talk to");
+    return {};
+  }
+  PortCounts counts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Port> lone_port() { return std::make_unique<LonePort>(); }
+
 std::unique_ptr<Port> LocalHub::port(uint32_t rank) {
   check(rank < ranks_, "a port belongs to a rank of the hub");
   return std::make_unique<LocalPort>(*this, rank);

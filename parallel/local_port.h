@@ -38,4 +38,7 @@ class LocalHub {
   std::map<Way, Messages> messages_;
 };
 
+// The only rank of an instance.
+std::unique_ptr<Port> lone_port();
+
 }  // namespace baton::parallel

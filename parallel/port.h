@@ -34,7 +34,8 @@ class Port {
 
   virtual Transfer send(uint32_t to, Tag tag, std::span<const std::byte> bytes) = 0;
   virtual Transfer receive(uint32_t from, Tag tag, std::span<std::byte> buffer) = 0;
-  // Has it arrived, or left? Each transfer ends with exactly one wait(), whatever done() said.
+  // Would wait() return at once? Each transfer ends with exactly one wait(), whatever done() said;
+  // before it the buffer may not be read.
   virtual bool done(Transfer transfer) = 0;
   virtual size_t wait(Transfer transfer) = 0;  // the message's bytes
 

@@ -20,19 +20,21 @@ Experts::Experts(const checkpoint::ModelConfig& config, const ExpertSetup& setup
       hidden_(config.hidden_size),
       experts_(config.num_routed_experts),
       routed_shared_(setup.routed_shared),
-      rank_(port.rank()),
       pairs_max_(setup.rows_max * pairs_per_row()),
       team_(team),
       mlp_(mlp),
       batches_(setup.batches),
       logits_(setup.rows_max * config.num_routed_experts),
       scratch_(team.pool().size() * router_.scratch_floats()),
-      counts_(config.num_routed_experts + (routed_shared_ ? 1 : 0)),
+      counts_(config.num_routed_experts),
+      turns_(config.num_routed_experts + (routed_shared_ ? 1 : 0)),
       begins_(setup.slots_per_rank + 1),
       gathered_(pairs_max_),
       places_(pairs_max_),
       sums_(team.pool().size() * hidden_) {
   jobs_.reserve(setup.slots_per_rank);
+  logical_.reserve(pairs_max_);
+  slots_.reserve(pairs_max_);
   for (uint32_t b = 0; b < setup.batches; ++b) {
     Batch& batch = batches_[b];
     batch.experts.resize(setup.rows_max * chosen());
@@ -72,17 +74,22 @@ void Experts::route(Batch& batch, const MoeWeights& weights, const float* x) {
   });
 }
 
-// Replicas of an expert take turns, each rank beginning with another one.
-void Experts::choose_slots(Batch& batch, const parallel::ExpertPlacement& placement) {
+void Experts::choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas) {
   std::ranges::fill(counts_, 0);
-  batch.pairs.clear();
-  const auto add = [&](uint32_t row, uint32_t expert) {
-    const auto slots = placement.slots_of(expert);
-    batch.pairs.push_back({row, slots[(rank_ + counts_[expert]++) % slots.size()]});
-  };
+  logical_.clear();
   for (uint32_t row = 0; row < batch.rows; ++row) {
-    for (size_t i = row * chosen(); i < (row + 1) * chosen(); ++i) add(row, batch.experts[i]);
-    if (routed_shared_) add(row, static_cast<uint32_t>(experts_));
+    for (size_t i = row * chosen(); i < (row + 1) * chosen(); ++i) {
+      logical_.push_back(batch.experts[i]);
+      ++counts_[batch.experts[i]];
+    }
+    if (routed_shared_) logical_.push_back(static_cast<uint32_t>(experts_));
+  }
+  std::ranges::fill(turns_, 0);
+  slots_.resize(logical_.size());
+  replicas.choose(logical_, turns_, slots_);
+  batch.pairs.clear();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    batch.pairs.push_back({static_cast<uint32_t>(i / pairs_per_row()), slots_[i]});
   }
 }
 
@@ -91,12 +98,12 @@ void Experts::poll() {
 }
 
 void Experts::start(uint32_t index, const MoeWeights& weights,
-                    const parallel::ExpertPlacement& placement, std::span<const uint32_t> sources,
+                    const parallel::ReplicaChoice& replicas, std::span<const uint32_t> sources,
                     uint32_t rows, const float* x) {
   Batch& batch = batches_[index];
   batch.rows = rows;
   route(batch, weights, x);
-  choose_slots(batch, placement);
+  choose_slots(batch, replicas);
   batch.dispatch->start(sources, reinterpret_cast<const std::byte*>(x), batch.pairs);
   batch.shared = weights.shared.has_value();
   if (batch.shared) {

@@ -15,7 +15,7 @@
 #include "model/layers/mlp.h"
 #include "model/layers/router.h"
 #include "parallel/dispatch.h"
-#include "parallel/placement.h"
+#include "parallel/replica_choice.h"
 
 namespace baton::layers {
 
@@ -34,7 +34,7 @@ class Experts {
 
   // Routes and sends `rows` own rows; computes the shared expert meanwhile, unless it is routed.
   // x: [rows, hidden], as it is until combine(). sources: [ranks], the rows of each.
-  void start(uint32_t batch, const MoeWeights& weights, const parallel::ExpertPlacement& placement,
+  void start(uint32_t batch, const MoeWeights& weights, const parallel::ReplicaChoice& replicas,
              std::span<const uint32_t> sources, uint32_t rows, const float* x);
   // Computes what came here and sends the results back.
   void compute(uint32_t batch, const MoeWeights& weights);
@@ -60,7 +60,7 @@ class Experts {
   };
 
   void route(Batch& batch, const MoeWeights& weights, const float* x);
-  void choose_slots(Batch& batch, const parallel::ExpertPlacement& placement);
+  void choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas);
   void compute_some(Batch& batch, const MoeWeights& weights, size_t first, size_t count);
   void combine_row(const Batch& batch, uint32_t row, unsigned thread, float* residual) const;
   size_t pairs_per_row() const { return chosen() + (routed_shared_ ? 1 : 0); }
@@ -70,7 +70,6 @@ class Experts {
   size_t hidden_;
   size_t experts_;
   bool routed_shared_;
-  uint32_t rank_;
   size_t pairs_max_;  // computed in one pass
   kernels::Team& team_;
   Mlp& mlp_;
@@ -78,6 +77,9 @@ class Experts {
   std::vector<float> logits_;       // [rows, experts]
   std::vector<float> scratch_;      // [threads, router's]
   std::vector<uint32_t> counts_;    // [experts]: own rows of each
+  std::vector<uint32_t> turns_;     // [experts]: of their replicas
+  std::vector<uint32_t> logical_;   // [pairs_max]: experts of the own rows, the shared one last
+  std::vector<uint32_t> slots_;     // [pairs_max]: chosen for them
   std::vector<uint32_t> begins_;    // [slots + 1]: of a slot's rows in the gathered order
   std::vector<uint32_t> gathered_;  // [pairs_max]: arrived row of each gathered place
   std::vector<uint32_t> places_;    // [pairs_max]: gathered place of each arrived pair

@@ -31,24 +31,29 @@ uint32_t slots_per_rank(const Network::Placements& placements) {
 
 constexpr parallel::Tag kGroupTag = 8;
 
+// Rows for several ranks of another host cross to it once.
+bool two_stages(const parallel::Topology& topology) {
+  return topology.hosts() > 1 && topology.ranks_per_host() > 1;
+}
+
 }  // namespace
 
 Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placements placements,
-                 const NetworkSetup& setup, parallel::Port& port, const kernels::Kernels& kernels,
-                 ThreadPool& pool)
+                 const NetworkSetup& setup, const parallel::Topology& topology,
+                 parallel::Port& port, const kernels::Kernels& kernels, ThreadPool& pool)
     : config_(config),
       weights_(std::move(weights)),
       placements_(std::move(placements)),
       ranks_(port.size()),
-      group_(port, setup.tp, kGroupTag),
+      group_(port, topology.tp(), kGroupTag),
       rope_(config),
       team_(kernels, pool, kernels::panel_floats(cols_max(config))),
-      attention_(config, setup.tp, setup.rows_max, team_),
+      attention_(config, topology.tp(), setup.rows_max, team_),
       mlp_(team_, mlp_values(config, setup.rows_max, setup.routed_shared)),
       experts_(config,
                {.rows_max = setup.rows_max,
                 .batches = setup.batches,
-                .ranks_per_host = setup.ranks_per_host,
+                .ranks_per_host = two_stages(topology) ? topology.ranks_per_host() : 0,
                 .routed_shared = setup.routed_shared,
                 .slots_per_rank = slots_per_rank(placements_)},
                port, team_, mlp_),
@@ -60,7 +65,14 @@ Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placeme
       pairs_(config.mtp_layers * setup.rows_max * 2 * config.hidden_size),
       mtp_x_(config.mtp_layers * setup.rows_max * config.hidden_size),
       expert_tokens_(std::make_unique<std::atomic<uint64_t>[]>(config.num_cache_layers() *
-                                                               config.num_routed_experts)) {}
+                                                               config.num_routed_experts)) {
+  const auto nearness =
+      two_stages(topology) ? parallel::Nearness::own_host : parallel::Nearness::any_host;
+  for (const auto& placement : placements_) {
+    auto& choice = replicas_.emplace_back();
+    if (placement) choice.emplace(*placement, topology, port.rank(), nearness);
+  }
+}
 
 void Network::norm(const float* x, size_t rows, std::span<const float> weight, float* out) {
   const size_t n = config_.hidden_size;
@@ -123,7 +135,7 @@ void Network::start_mlp(const LayerWeights& layer, uint32_t index, uint32_t numb
   float* normed = at(normed_, batch);
   norm(at(x_, batch), rows, layer.mlp_norm, normed);
   if (layer.moe) {
-    experts_.start(number, *layer.moe, *placements_[index], batch.sources, rows, normed);
+    experts_.start(number, *layer.moe, *replicas_[index], batch.sources, rows, normed);
     count_experts(index, number);
     return;
   }

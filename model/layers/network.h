@@ -43,9 +43,7 @@ struct Batch {
 
 struct NetworkSetup {
   uint32_t rows_max = 1;  // of a DP group in one pass
-  uint32_t tp = 1;
-  uint32_t batches = 1;         // micro-batches at a time: 2 with overlap
-  uint32_t ranks_per_host = 0;  // of the experts' exchange; 0: one stage
+  uint32_t batches = 1;   // micro-batches at a time: 2 with overlap
   bool routed_shared = false;
 };
 
@@ -54,10 +52,11 @@ class Network {
   using LayerDone = std::function<void(uint32_t)>;
   using Placements = std::vector<std::optional<parallel::ExpertPlacement>>;  // [cache layers]
 
-  // `weights` are this rank's share under `placements`. The port outlives it.
+  // `weights` are this rank's share under `placements`. The port, one of the topology's ranks,
+  // outlives it.
   Network(const checkpoint::ModelConfig& config, Weights weights, Placements placements,
-          const NetworkSetup& setup, parallel::Port& port, const kernels::Kernels& kernels,
-          ThreadPool& pool);
+          const NetworkSetup& setup, const parallel::Topology& topology, parallel::Port& port,
+          const kernels::Kernels& kernels, ThreadPool& pool);
 
   const checkpoint::ModelConfig& config() const { return config_; }
   const Rope& rope() const { return rope_; }
@@ -107,6 +106,7 @@ class Network {
   checkpoint::ModelConfig config_;
   Weights weights_;
   Placements placements_;
+  std::vector<std::optional<parallel::ReplicaChoice>> replicas_;  // [cache layers]
   uint32_t ranks_;
   parallel::TensorGroup group_;
   Rope rope_;

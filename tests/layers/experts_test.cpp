@@ -23,7 +23,7 @@ class ExpertsOf : public ::testing::TestWithParam<nlohmann::json> {
 void run(Experts& experts, const Model& model, const MoeWeights& weights, uint32_t rows,
          const float* x, float* residual) {
   const std::vector<uint32_t> sources{rows};
-  experts.start(0, weights, model.placement(), sources, rows, x);
+  experts.start(0, weights, model.replicas(), sources, rows, x);
   experts.compute(0, weights);
   experts.combine(0, residual);
 }

@@ -46,6 +46,9 @@ class Model {
     const auto count = static_cast<uint32_t>(experts.size());
     return {std::move(experts), count, 1};
   }
+  parallel::ReplicaChoice replicas() const {
+    return {placement(), parallel::Topology({}), 0, parallel::Nearness::any_host};
+  }
   // The whole network on one rank.
   std::unique_ptr<Network> network(uint32_t rows_max) {
     Network::Placements placements(config().num_cache_layers());
@@ -53,8 +56,8 @@ class Model {
       if (config().is_moe_layer(l)) placements[l] = placement();
     }
     return std::make_unique<Network>(config(), weights(), std::move(placements),
-                                     NetworkSetup{.rows_max = rows_max}, *port,
-                                     kernels::best_kernels(), pool);
+                                     NetworkSetup{.rows_max = rows_max}, parallel::Topology({}),
+                                     *port, kernels::best_kernels(), pool);
   }
   kvcache::PoolMemory cache(uint32_t pages) const {
     const auto& c = config();
