@@ -29,6 +29,8 @@ class MpiPort final : public Port {
     ++counts_.messages;
     counts_.bytes += bytes.size();
     const Transfer slot = take_slot();
+    slots_[slot.value].sends = true;
+    slots_[slot.value].bytes = bytes.size();
     MPI_Isend(bytes.data(), count_of(bytes), MPI_BYTE, static_cast<int>(to), static_cast<int>(tag),
               MPI_COMM_WORLD, &slots_[slot.value].request);
     return slot;
@@ -69,6 +71,7 @@ class MpiPort final : public Port {
  private:
   struct Slot {
     MPI_Request request = MPI_REQUEST_NULL;
+    bool sends = false;
     bool done = false;
     size_t bytes = 0;
   };
@@ -83,10 +86,11 @@ class MpiPort final : public Port {
     return slot;
   }
   static void finish(Slot& slot, const MPI_Status& status) {
+    slot.done = true;
+    if (slot.sends) return;  // its status says nothing
     int bytes = 0;
     MPI_Get_count(&status, MPI_BYTE, &bytes);
     slot.bytes = static_cast<size_t>(bytes);
-    slot.done = true;
   }
 
   uint32_t rank_;
