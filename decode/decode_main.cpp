@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/io/daemon.h"
+#include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "parallel/world.h"
 #include "proto/grpc_link.h"
@@ -22,7 +23,7 @@ baton::Result<void> run(const baton::decode::DecodeOptions& options) {
   BATON_TRY(listener,
             rpc::grpc_listen(io.get_executor(), options.instance.host, options.instance.port,
                              worker->acceptors(), rpc::GrpcOptions{}));
-  worker->start(listener->address());
+  worker->start(listener->address(), [&io] { io.stop(); });
   BATON_CHECKED(write_ports(options.instance.ports_file,
                             {{"grpc", listener->address()}, {"frames", worker->frame_address()}}));
   log.info("listening", {{"grpc", listener->address()},
@@ -38,6 +39,7 @@ baton::Result<void> run(const baton::decode::DecodeOptions& options) {
 int main(int argc, char** argv) {
   auto world = baton::parallel::World::join(&argc, &argv);
   if (!world) return baton::report_failure("baton-decode", world.error());
+  baton::explain_bus_errors();  // after MPI, which has a handler of its own
   baton::decode::DecodeOptions options;
   options.instance.name = "decode-0";
   CLI::App app("Takes latent caches over and speaks the answers. Started by mpirun.");

@@ -358,6 +358,7 @@ void DecodeState::deliver(const RunningBatch::Sampled& sampled,
 // ---- time --------------------------------------------------------------------------------------
 
 void DecodeState::on(const Drain&) {
+  drained_ = false;  // whoever asks is answered
   if (draining_) return;
   draining_ = true;
   drain_end_ = now_ + setup_.limits.drain_max;

@@ -47,6 +47,16 @@ DecodeWorker::DecodeWorker(boost::asio::any_io_executor executor, const Clock& c
       self_(entropy()),
       state_(setup_of(instance, options, self_), tokenizer, entropy),
       driver_(executor, clock, state_, Tick{}, [this](Action& action) { perform(action); }),
+      gateways_(
+          executor,
+          [this](LinkId from, ToDecode message) {
+            driver_.feed(GatewaySaid{from, std::move(message)});
+          },
+          [this](LinkId link, const Error&) { driver_.feed(GatewayDown{link}); }),
+      digests_(executor, instance.pool,
+               [this](JobId job, std::vector<Digest> pages) {
+                 driver_.feed(Digested{job, std::move(pages)});
+               }),
       compute_(executor, *instance.runner, instance.pool,
                {.on_layer = {},
                 .on_done = [this](StepId step, std::vector<model::SequenceResult> results) {
@@ -72,26 +82,8 @@ Result<std::unique_ptr<DecodeWorker>> DecodeWorker::create(
 
 rpc::Acceptors DecodeWorker::acceptors() {
   rpc::Acceptors acceptors;
-  acceptors.decode = [this](std::unique_ptr<rpc::Link<FromDecode>> link) {
-    return accept(std::move(link));
-  };
+  acceptors.decode = gateways_.acceptor();
   return acceptors;
-}
-
-rpc::LinkEvents<ToDecode> DecodeWorker::accept(std::unique_ptr<rpc::Link<FromDecode>> link) {
-  const LinkId id(++last_link_.value);
-  gateways_[id] = std::move(link);
-  rpc::LinkEvents<ToDecode> events;
-  events.on_message = [this, id](ToDecode message) {
-    driver_.feed(GatewaySaid{id, std::move(message)});
-  };
-  events.on_down = [this, id](const Error&) {
-    auto gone = gateways_.extract(id);
-    driver_.feed(GatewayDown{id});
-    // A link must not be destroyed from inside its own event.
-    boost::asio::post(executor_, [link = std::move(gone)] {});
-  };
-  return events;
 }
 
 rpc::Link<ToPrefill>& DecodeWorker::link_to(const Peer& prefill) {
@@ -112,13 +104,13 @@ rpc::Link<ToPrefill>& DecodeWorker::link_to(const Peer& prefill) {
   return *link;
 }
 
-void DecodeWorker::start(const std::string& address) {
+void DecodeWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{
       {options_.instance.name, self_, address}, Role::decode, instance_.manifest};
   member_.emplace(executor_, connector_, options_.instance.scheduler, std::move(identity), log_,
-                  [this] {
+                  [this, fenced = std::move(fenced)] {
                     log_.error("fenced", {{"why", "a newer instance has this name"}});
-                    drain(drained_);
+                    drain(drained_ ? drained_ : fenced);
                   });
   driver_.feed(Tick{});
 }
@@ -142,22 +134,12 @@ void DecodeWorker::perform(Action& action) {
   std::visit([this](auto& a) { act(a); }, action);
 }
 
-void DecodeWorker::act(TellGateway& tell) {
-  const auto link = gateways_.find(tell.link);
-  if (link != gateways_.end()) link->second->send(std::move(tell.message));
-}
+void DecodeWorker::act(TellGateway& tell) { gateways_.send(tell.link, std::move(tell.message)); }
 
 void DecodeWorker::act(TellPrefill& tell) { link_to(tell.prefill).send(std::move(tell.message)); }
 
 void DecodeWorker::act(DigestPages& digest) {
-  // The pages stay as they are until Digested, so another thread may read them.
-  auto work = [this, order = std::move(digest), alive = std::weak_ptr<int>(alive_)] {
-    Digested digested{order.job, kvcache::page_digests(instance_.pool, order.pages, order.tokens)};
-    boost::asio::post(executor_, [this, alive, digested = std::move(digested)]() mutable {
-      if (!alive.expired()) driver_.feed(std::move(digested));
-    });
-  };
-  boost::asio::post(digests_, std::move(work));
+  digests_.digest(digest.job, std::move(digest.pages), digest.tokens);
 }
 
 void DecodeWorker::act(CopyPage& copy) {

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,11 +15,12 @@
 #include "base/io/driver.h"
 #include "base/observe/log.h"
 #include "decode/decode_state.h"
+#include "kvcache/digest_thread.h"
 #include "kvcache/transport/frame_server.h"
 #include "model/instance.h"
 #include "model/step_thread.h"
 #include "model/text/tokenizer.h"
-#include "proto/link.h"
+#include "proto/accepted_links.h"
 #include "scheduler/member.h"
 
 namespace baton::decode {
@@ -44,8 +44,9 @@ class DecodeWorker {
 
   // For a listener, which must be destroyed before the worker.
   rpc::Acceptors acceptors();
-  // Joins the cluster under the address that the listener has bound.
-  void start(const std::string& address);
+  // Joins the cluster under the address that the listener has bound. Fenced by a newer life of its
+  // name it drains, then calls `fenced`: the process must end.
+  void start(const std::string& address, std::function<void()> fenced);
   void drain(std::function<void()> drained);
   const std::string& frame_address() const { return frame_server_->address(); }
 
@@ -54,7 +55,6 @@ class DecodeWorker {
                model::Instance& instance, const text::Tokenizer& tokenizer,
                const DecodeOptions& options, rpc::Connector& connector);
 
-  rpc::LinkEvents<ToDecode> accept(std::unique_ptr<rpc::Link<FromDecode>> link);
   rpc::Link<ToPrefill>& link_to(const Peer& prefill);
   void landed(const kvcache::Landing& landing);
   void perform(Action& action);
@@ -76,14 +76,12 @@ class DecodeWorker {
   DecodeState state_;
   Driver<DecodeState, Event, Action> driver_;
   std::unique_ptr<kvcache::FrameServer> frame_server_;
-  std::map<LinkId, std::unique_ptr<rpc::Link<FromDecode>>> gateways_;
+  rpc::AcceptedLinks<FromDecode, ToDecode> gateways_;
   std::map<Incarnation, std::unique_ptr<rpc::Link<ToPrefill>>> prefills_;
-  LinkId last_link_{0};
   std::optional<scheduler::Member> member_;
   uint64_t beats_ = 0;
   std::function<void()> drained_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what is posted back holds a weak one
-  boost::asio::thread_pool digests_{1};
+  kvcache::DigestThread digests_;
   model::StepThread compute_;  // last: nothing may go while a step is in flight
 };
 

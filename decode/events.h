@@ -37,7 +37,7 @@ struct StepDone {  // the answer to Compute: a result for each of its sequences,
   StepId step;
   std::vector<model::SequenceResult> results;
 };
-struct Drain {};  // SIGTERM: nothing new; Drained follows
+struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<GatewaySaid, GatewayDown, PrefillSaid, PrefillDown, FrameLanded,
                            Digested, StepDone, Drain, Tick>;

@@ -160,7 +160,11 @@ void Handoffs::on(const FrameLanded& landed, Instant now) {
   if (found == jobs_.end()) return;
   Job& job = found->second;
   job.heard = job.landed = now;
-  if (job.phase == Phase::sealed && receiver_.complete(*id)) compare(*id, job, now);
+  if (job.phase != Phase::sealed) return;
+  // While frames land nothing is asked for: what is missing may be right behind.
+  job.resends = 0;
+  job.resend_at = now + limits_.resend_after;
+  if (receiver_.complete(*id)) compare(*id, job, now);
 }
 
 void Handoffs::compare(JobId id, Job& job, Instant now) {
@@ -189,7 +193,10 @@ void Handoffs::on(const Digested& digested, Instant now) {
   }
   if (!agree) {
     job.phase = Phase::sealed;
-    ask_again(id, job, now);
+    if (++job.disagreements > limits_.resends_max)
+      lose(id, GiveUp::place_again, true, true, "the digests of its pages kept on differing", now);
+    else
+      ask_again(id, job, now);
     return;
   }
   Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved,
@@ -203,7 +210,8 @@ void Handoffs::on(const Digested& digested, Instant now) {
 void Handoffs::ask_again(JobId id, Job& job, Instant now) {
   if (++job.resends > limits_.resends_max) {
     lose(id, GiveUp::place_again, true, true,
-         fmt::format("frames were still missing after asking {} times", limits_.resends_max), now);
+         fmt::format("none of the missing frames came, asked for {} times", limits_.resends_max),
+         now);
     return;
   }
   job.resend_at = now + limits_.resend_after;

@@ -79,7 +79,8 @@ class Handoffs {
     std::vector<Digest> digests;  // as sealed
     uint32_t refusals = 0;
     bool refused_last = false;
-    uint32_t resends = 0;
+    uint32_t resends = 0;        // in a row, without a frame landing in between
+    uint32_t disagreements = 0;  // digests that differed
     Instant heard, reserved, landed, resend_at;
   };
   using Map = std::map<JobId, Job>;

@@ -24,8 +24,8 @@ struct DecodeLimits {
   Duration prefill_silence_max = 5s;  // a job of which nothing is heard: its prefill is lost
   Duration not_before = 100ms;        // told to a prefill while full; doubles for each refusal
   Duration not_before_max = 2s;
-  Duration resend_after = 500ms;        // sealed, but frames are missing: ask for them
-  uint32_t resends_max = 8;             // then the hand-off has failed
+  Duration resend_after = 500ms;        // sealed, frames are missing, none landed: ask for them
+  uint32_t resends_max = 8;             // without an answer, or of wrong pages: then it has failed
   uint32_t resend_frames_max = 4096;    // asked for at once
   Duration digest_max = 30s;            // for the shell's answer to DigestPages
   Duration pages_wait_max = 10s;        // a request without prefill waits that long for pages

@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   const std::string program = folder / ("baton-" + command);
-  argv[1] = argv[0];
+  std::string shown = "baton " + command;  // in its --help
+  argv[1] = shown.data();
   ::execv(program.c_str(), argv + 1);
   std::fprintf(stderr, "baton: there is no command '%s'; `baton --help` lists them\n",
                command.c_str());

@@ -1,11 +1,13 @@
 #include "deploy/cluster.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/io/shutdown.h"
 #include "deploy/announce.h"
 #include "deploy/http_probe.h"
 
@@ -24,9 +26,7 @@ void say(const std::string& sentence) { std::fprintf(stderr, "baton up: %s\n", s
 
 Cluster::Cluster(const UpOptions& options, const Clock& clock)
     : options_(options), clock_(clock), signals_(io_, SIGTERM, SIGINT), timer_(io_) {
-  std::string pattern = std::filesystem::temp_directory_path() / "baton-up-XXXXXX";
-  check(::mkdtemp(pattern.data()) != nullptr, "no temporary folder can be made");
-  folder_ = pattern;
+  add_hangup(signals_);
   ClusterPlan plan = plan_cluster(options);
   scheduler_.plan = std::move(plan.scheduler);
   gateway_.plan = std::move(plan.gateway);
@@ -36,6 +36,17 @@ Cluster::Cluster(const UpOptions& options, const Clock& clock)
 Cluster::~Cluster() {
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+}
+
+Result<void> Cluster::make_folder() {
+  std::error_code error;
+  std::string pattern = std::filesystem::temp_directory_path(error) / "baton-up-XXXXXX";
+  if (error || ::mkdtemp(pattern.data()) == nullptr) {
+    return fail(ErrorCode::unavailable,
+                "no temporary folder can be made; set TMPDIR to a folder that can be written to");
+  }
+  folder_ = pattern;
+  return {};
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
@@ -87,7 +98,9 @@ int Cluster::run() {
       if (!again) io_.stop();  // at once: the destructors kill what is left
     });
   });
-  if (const auto started = start(scheduler_); !started) {
+  auto started = make_folder();
+  if (started) started = start(scheduler_);
+  if (!started) {
     say(started.error().message);
     return 1;
   }
@@ -172,10 +185,20 @@ void Cluster::when_starting() {
   const auto http = port_of(gateway_, "http");
   if (http && answers_200(*http, "/readyz")) {
     stage_ = Stage::ready;
+    keep_gateway_port("--port", *http);
+    if (const auto grpc = port_of(gateway_, "grpc")) keep_gateway_port("--grpc-port", *grpc);
     announce_ready(*http, options_.served_model_name);
   } else if (clock_.now() > deadline_) {
     fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }
+}
+
+// Started again, it must be found where it was, also if that was any free port.
+void Cluster::keep_gateway_port(const std::string& flag, const std::string& address) {
+  auto& command = gateway_.plan.command;
+  const auto found = std::find(command.begin(), command.end(), flag);
+  check(found != command.end(), "the gateway is given its ports");
+  *(found + 1) = address.substr(address.rfind(':') + 1);
 }
 
 void Cluster::fail_start(const std::string& sentence) {

@@ -40,6 +40,7 @@ class Cluster {
     bool asked_to_end = false;
   };
 
+  Result<void> make_folder();
   Result<void> start(Daemon& daemon);
   void watch();
   void tick();
@@ -47,6 +48,7 @@ class Cluster {
   void ended(Daemon& daemon, int status);
   void start_due();
   void when_starting();
+  void keep_gateway_port(const std::string& flag, const std::string& address);
   void drain(int status);
   void drain_next();
   bool ask_to_end(Daemon& daemon);  // whether it still runs

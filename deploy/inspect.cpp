@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/system/bus_error.h"
 #include "base/system/options.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/dequantize.h"
@@ -285,6 +286,7 @@ int run(int argc, char** argv) {
   app.add_flag("--verify", options.verify,
                "read all weights: finite numbers, and SHA256SUMS where it exists");
   if (const auto status = parse_options(app, argc, argv)) return *status;
+  explain_bus_errors();
   options.layouts = {{"prefill", prefill}};
   if (decode == prefill) {
     options.layouts[0].first = "worker";

@@ -14,9 +14,11 @@ namespace baton::deploy {
 namespace {
 
 // In the child: only calls that are safe between fork and exec.
-[[noreturn]] void become(char** argv, int output, int drain_signal) {
+[[noreturn]] void become(char** argv, int output, pid_t parent) {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, drain_signal);
+  // Not the drain signal: mpirun loses a SIGUSR1 that comes before its rank listens.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(1);  // it died before it could be watched
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::execv(argv[0], argv);
@@ -42,8 +44,9 @@ Result<Process> Process::start(const std::vector<std::string>& command,
   std::vector<char*> argv;
   for (std::string& argument : copy) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(argv.data(), output, drain_signal);
+  if (pid == 0) become(argv.data(), output, parent);
   if (!log.empty()) ::close(output);
   if (pid < 0) {
     return fail(ErrorCode::resource_exhausted, "can't start {}: {}", command[0],

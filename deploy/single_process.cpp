@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/io/daemon.h"
+#include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "deploy/announce.h"
 #include "prefill/prefill_worker.h"
@@ -102,7 +103,7 @@ Result<void> AllRoles::start_prefill() {
                                                       Log("prefill", options.name),
                                                       *prefill_instance_, options, *connector_);
   BATON_TRY(listener, network_.listen(io_.get_executor(), options.name, prefill_->acceptors()));
-  prefill_->start(listener->address());
+  prefill_->start(listener->address(), [this] { io_.stop(); });
   listeners_.push_back(std::move(listener));
   return {};
 }
@@ -122,7 +123,7 @@ Result<void> AllRoles::start_decode() {
   decode_ = std::move(worker);
   BATON_TRY(listener,
             network_.listen(io_.get_executor(), options.instance.name, decode_->acceptors()));
-  decode_->start(listener->address());
+  decode_->start(listener->address(), [this] { io_.stop(); });
   listeners_.push_back(std::move(listener));
   return {};
 }
@@ -141,6 +142,7 @@ void AllRoles::announce_when_ready() {
 }  // namespace
 
 int run_single_process(const UpOptions& options) {
+  explain_bus_errors();
   AllRoles roles(options);
   if (const auto started = roles.start(); !started) {
     return report_failure("baton up", started.error());

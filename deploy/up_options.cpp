@@ -12,17 +12,26 @@ namespace baton::deploy {
 
 namespace {
 
-// A cluster file is YAML whose keys are the flags' names, without the dashes.
+// A cluster file is YAML whose keys are the flags' names, without the dashes. CLI11 asks the
+// environment last, so what it says is left out of the file.
 class YamlConfig final : public CLI::Config {
  public:
+  explicit YamlConfig(const CLI::App& app) : app_(app) {}
+
   std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::vector<CLI::ConfigItem> items;
     try {
-      for (const auto& entry : YAML::Load(input)) {
+      const YAML::Node file = YAML::Load(input);
+      if (!file.IsMap() && !file.IsNull()) {
+        throw CLI::FileError("the cluster file is not YAML of KEY: VALUE lines");
+      }
+      for (const auto& entry : file) {
         CLI::ConfigItem item;
         item.name = entry.first.as<std::string>();
+        const auto* option = app_.get_option_no_throw("--" + item.name);
+        if (option != nullptr && set_in_environment(*option)) continue;
         item.inputs = {entry.second.as<std::string>()};
         items.push_back(std::move(item));
       }
@@ -32,6 +41,9 @@ class YamlConfig final : public CLI::Config {
     }
     return items;
   }
+
+ private:
+  const CLI::App& app_;
 };
 
 void add_model_options(CLI::App& app, UpOptions& o) {
@@ -47,7 +59,7 @@ void add_model_options(CLI::App& app, UpOptions& o) {
 
 void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.set_config("--cluster", "", "YAML file with these flags as KEY: VALUE lines");
-  app.config_formatter(std::make_shared<YamlConfig>());
+  app.config_formatter(std::make_shared<YamlConfig>(app));
   app.allow_config_extras(false);
   app.add_option("--prefill", o.prefill, "layout of prefill: tp=1,dp=1,threads=1,instances=1")
       ->capture_default_str();
@@ -59,9 +71,11 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->capture_default_str();
   add_bytes_option(app, "--kv-memory", o.kv_memory, "latent cache of each worker");
   app.add_option("--max-num-seqs", o.max_num_seqs, "sequences of one step at most")
+      ->check(CLI::Range(1, 4096))  // as the workers: refused before any starts
       ->capture_default_str();
   app.add_option("--max-num-batched-tokens", o.max_num_batched_tokens,
                  "rows of one step at most; decode takes more where its sequences need them")
+      ->check(CLI::Range(16, 65536))
       ->capture_default_str();
   app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
       ->check(CLI::Range(0, 1))
@@ -103,25 +117,30 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
     worker.name = fmt::format("{}-{}", role, i);
     worker.command = mpirun(layout.ranks());
     worker.drain_signal = SIGUSR1;
-    const std::vector<std::string> flags = {program("baton-" + role),
-                                            "--model",
-                                            o.model,
-                                            "--mode",
-                                            o.mode,
-                                            "--name",
-                                            worker.name,
-                                            "--layout",
-                                            parallel::to_string(layout),
-                                            "--transport",
-                                            o.transport,
-                                            "--kv-memory",
-                                            std::to_string(o.kv_memory),
-                                            "--max-model-len",
-                                            std::to_string(o.max_model_len),
-                                            "--max-num-seqs",
-                                            std::to_string(o.max_num_seqs),
-                                            "--max-num-batched-tokens",
-                                            std::to_string(o.max_num_batched_tokens)};
+    const std::vector<std::string> flags = {
+        program("baton-" + role),
+        "--model",
+        o.model,
+        "--mode",
+        o.mode,
+        "--name",
+        worker.name,
+        "--host",  // said here, or BATON_HOST and BATON_PORT, meant for the gateway, would say it
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--layout",
+        parallel::to_string(layout),
+        "--transport",
+        o.transport,
+        "--kv-memory",
+        std::to_string(o.kv_memory),
+        "--max-model-len",
+        std::to_string(o.max_model_len),
+        "--max-num-seqs",
+        std::to_string(o.max_num_seqs),
+        "--max-num-batched-tokens",
+        std::to_string(o.max_num_batched_tokens)};
     worker.command.insert(worker.command.end(), flags.begin(), flags.end());
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");

@@ -49,11 +49,6 @@ std::vector<OutgoingFrame> HandoffSender::resend(std::span<const FrameName> name
   return out;
 }
 
-std::vector<Digest> HandoffSender::digests(const PoolMemory& memory) const {
-  check(all_posted(), "a job is sealed before it is computed");
-  return page_digests(memory, pages_, tokens_);
-}
-
 OutgoingFrame HandoffSender::frame(FrameName name) const {
   FrameHeader header;
   header.session = reserved_.session;

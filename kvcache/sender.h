@@ -41,8 +41,6 @@ class HandoffSender {
   std::vector<OutgoingFrame> resend(std::span<const FrameName> names) const;
 
   bool all_posted() const { return named_ == size_t{format_.layers} * pages_.size(); }
-  // For the seal: one digest a page. The job must be computed through all layers.
-  std::vector<Digest> digests(const PoolMemory& memory) const;
 
   JobId job() const { return reserved_.job; }
   SessionId session() const { return reserved_.session; }

@@ -38,7 +38,7 @@ struct Digested {  // the answer to DigestPages
   JobId job;
   std::vector<Digest> pages;
 };
-struct Drain {};  // SIGTERM: nothing new; Drained follows
+struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
                            FramesDropped, Digested, Drain, Tick>;
@@ -68,6 +68,8 @@ struct DigestPages {  // page_digest of each; they stay as they are until Digest
 struct Beat {  // the shell adds who it is, and now and then its metrics
   Load load;
   bool draining = false;
+  // All that the load includes, and what has ended since the last beat: else a job that comes and
+  // goes between two beats would stay charged to this instance for as long as its request runs.
   std::vector<std::pair<RequestId, Attempt>> accepted;
 };
 struct Drained {};  // nothing is left: the process may end

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/io/daemon.h"
+#include "base/system/bus_error.h"
 #include "parallel/world.h"
 #include "prefill/prefill_worker.h"
 #include "proto/grpc_link.h"
@@ -19,7 +20,7 @@ baton::Result<void> run(const baton::model::InstanceOptions& options) {
   prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, options, *connector);
   BATON_TRY(listener, rpc::grpc_listen(io.get_executor(), options.host, options.port,
                                        worker.acceptors(), rpc::GrpcOptions{}));
-  worker.start(listener->address());
+  worker.start(listener->address(), [&io] { io.stop(); });
   BATON_CHECKED(write_ports(options.ports_file, {{"grpc", listener->address()}}));
   log.info("listening", {{"grpc", listener->address()}, {"pages", instance->pool.pages()}});
   run_until_drained(io, [&](std::function<void()> stop) { worker.drain(std::move(stop)); });
@@ -32,6 +33,7 @@ baton::Result<void> run(const baton::model::InstanceOptions& options) {
 int main(int argc, char** argv) {
   auto world = baton::parallel::World::join(&argc, &argv);
   if (!world) return baton::report_failure("baton-prefill", world.error());
+  baton::explain_bus_errors();  // after MPI, which has a handler of its own
   baton::model::InstanceOptions options;
   options.name = "prefill-0";
   CLI::App app("Computes the latent cache of prompts and hands it to decode. Started by mpirun.");

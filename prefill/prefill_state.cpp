@@ -301,6 +301,8 @@ void PrefillState::abort(Map::iterator it, const std::string& reason, bool tell)
 
 void PrefillState::end(Map::iterator it) {
   Job& job = it->second;
+  if (!job.ended && ended_.size() < setup_.limits.jobs_max)
+    ended_.emplace_back(job.order.request, job.order.attempt);
   job.ended = true;
   job.wake = Instant::max();
   beat_due_ = true;
@@ -328,6 +330,7 @@ void PrefillState::bury(JobId id) {
 }
 
 void PrefillState::on(const Drain&) {
+  drained_ = false;  // whoever asks is answered
   if (draining_) return;
   draining_ = true;
   drain_end_ = now_ + setup_.limits.drain_max;
@@ -414,7 +417,7 @@ void PrefillState::beat() {
     return;
   beat_due_ = false;
   last_beat_ = now_;
-  Beat beat{load(), draining_, {}};
+  Beat beat{load(), draining_, std::exchange(ended_, {})};
   for (const auto& [id, job] : jobs_)
     if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
   actions_.push_back(std::move(beat));

@@ -133,6 +133,7 @@ class PrefillState {
   bool drained_ = false;
   Instant drain_end_ = Instant::max();
   bool beat_due_ = true;
+  std::vector<std::pair<RequestId, Attempt>> ended_;  // since the last beat; at most jobs_max
   std::optional<Instant> last_beat_;
   Instant next_alive_ = Instant::max();
   Instant next_wake_ = Instant::max();

@@ -1,6 +1,5 @@
 #include "prefill/prefill_worker.h"
 
-#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/hash/counter_rng.h"
@@ -51,6 +50,16 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                  log_.warning("frames.down", {{"address", address}, {"why", why.message}});
                  for (const SessionId session : sessions) driver_.feed(FramesDropped{session});
                }})),
+      links_(
+          executor,
+          [this](LinkId from, ToPrefill message) {
+            driver_.feed(DecodeSaid{from, std::move(message)});
+          },
+          [this](LinkId link, const Error&) { driver_.feed(DecodeDown{link}); }),
+      digests_(executor, instance.pool,
+               [this](JobId job, std::vector<Digest> pages) {
+                 driver_.feed(Digested{job, std::move(pages)});
+               }),
       compute_(executor, *instance.runner, instance.pool,
                {.on_layer =
                     [this](StepId step, uint32_t layer) {
@@ -60,34 +69,17 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
 
 rpc::Acceptors PrefillWorker::acceptors() {
   rpc::Acceptors acceptors;
-  acceptors.prefill = [this](std::unique_ptr<rpc::Link<FromPrefill>> link) {
-    return accept(std::move(link));
-  };
+  acceptors.prefill = links_.acceptor();
   return acceptors;
 }
 
-rpc::LinkEvents<ToPrefill> PrefillWorker::accept(std::unique_ptr<rpc::Link<FromPrefill>> link) {
-  const LinkId id(++last_link_.value);
-  links_[id] = std::move(link);
-  rpc::LinkEvents<ToPrefill> events;
-  events.on_message = [this, id](ToPrefill message) {
-    driver_.feed(DecodeSaid{id, std::move(message)});
-  };
-  events.on_down = [this, id](const Error&) {
-    auto gone = links_.extract(id);
-    driver_.feed(DecodeDown{id});
-    // A link must not be destroyed from inside its own event.
-    boost::asio::post(executor_, [link = std::move(gone)] {});
-  };
-  return events;
-}
-
-void PrefillWorker::start(const std::string& address) {
+void PrefillWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
-  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_, [this] {
-    log_.error("fenced", {{"why", "a newer instance has this name"}});
-    drain(drained_);
-  });
+  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_,
+                  [this, fenced = std::move(fenced)] {
+                    log_.error("fenced", {{"why", "a newer instance has this name"}});
+                    drain(drained_ ? drained_ : fenced);
+                  });
   driver_.feed(Tick{});
 }
 
@@ -100,10 +92,7 @@ void PrefillWorker::perform(Action& action) {
   std::visit([this](auto& a) { act(a); }, action);
 }
 
-void PrefillWorker::act(TellDecode& tell) {
-  const auto link = links_.find(tell.link);
-  if (link != links_.end()) link->second->send(std::move(tell.message));
-}
+void PrefillWorker::act(TellDecode& tell) { links_.send(tell.link, std::move(tell.message)); }
 
 void PrefillWorker::act(Compute& compute) {
   compute_.run(compute.step, std::move(compute.sequences));
@@ -118,14 +107,7 @@ void PrefillWorker::act(PostFrames& post) {
 void PrefillWorker::act(ForgetFrames& forget) { frames_->forget(forget.session); }
 
 void PrefillWorker::act(DigestPages& digest) {
-  // The pages stay as they are until Digested, so another thread may read them.
-  auto work = [this, order = std::move(digest), alive = std::weak_ptr<int>(alive_)] {
-    Digested digested{order.job, kvcache::page_digests(instance_.pool, order.pages, order.tokens)};
-    boost::asio::post(executor_, [this, alive, digested = std::move(digested)]() mutable {
-      if (!alive.expired()) driver_.feed(std::move(digested));
-    });
-  };
-  boost::asio::post(digests_, std::move(work));
+  digests_.digest(digest.job, std::move(digest.pages), digest.tokens);
 }
 
 void PrefillWorker::act(Beat& beat) {

@@ -5,9 +5,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,11 +13,12 @@
 #include "base/clock.h"
 #include "base/io/driver.h"
 #include "base/observe/log.h"
+#include "kvcache/digest_thread.h"
 #include "kvcache/transport/frame_sender.h"
 #include "model/instance.h"
 #include "model/step_thread.h"
 #include "prefill/prefill_state.h"
-#include "proto/link.h"
+#include "proto/accepted_links.h"
 #include "scheduler/member.h"
 
 namespace baton::prefill {
@@ -33,12 +32,12 @@ class PrefillWorker {
 
   // For a listener, which must be destroyed before the worker.
   rpc::Acceptors acceptors();
-  // Joins the cluster under the address that the listener has bound.
-  void start(const std::string& address);
+  // Joins the cluster under the address that the listener has bound. Fenced by a newer life of its
+  // name it drains, then calls `fenced`: the process must end.
+  void start(const std::string& address, std::function<void()> fenced);
   void drain(std::function<void()> drained);
 
  private:
-  rpc::LinkEvents<ToPrefill> accept(std::unique_ptr<rpc::Link<FromPrefill>> link);
   void perform(Action& action);
   void act(TellDecode& tell);
   void act(Compute& compute);
@@ -58,13 +57,11 @@ class PrefillWorker {
   PrefillState state_;
   Driver<PrefillState, Event, Action> driver_;
   std::unique_ptr<kvcache::FrameSender> frames_;
-  std::map<LinkId, std::unique_ptr<rpc::Link<FromPrefill>>> links_;
-  LinkId last_link_{0};
+  rpc::AcceptedLinks<FromPrefill, ToPrefill> links_;
   std::optional<scheduler::Member> member_;
   uint64_t beats_ = 0;
   std::function<void()> drained_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what is posted back holds a weak one
-  boost::asio::thread_pool digests_{1};
+  kvcache::DigestThread digests_;
   model::StepThread compute_;  // last: nothing may go while a step is in flight
 };
 

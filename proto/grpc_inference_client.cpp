@@ -40,8 +40,12 @@ std::string error_param(const grpc::ClientContext& context) {
   return {found->second.data(), found->second.size()};
 }
 
+void add_key(grpc::ClientContext& context, const std::string& api_key) {
+  if (!api_key.empty()) context.AddMetadata("authorization", "Bearer " + api_key);
+}
+
 void prepare(grpc::ClientContext& context, const GenerateCall& call) {
-  if (!call.api_key.empty()) context.AddMetadata("authorization", "Bearer " + call.api_key);
+  add_key(context, call.api_key);
   if (call.time_left) context.set_deadline(after(*call.time_left));
 }
 
@@ -185,13 +189,14 @@ class GrpcInferenceClient final : public InferenceClient {
     return std::make_unique<GrpcGeneration>(std::move(stream));
   }
 
-  void models(std::function<void(ModelsAnswer)> done) override {
+  void models(const std::string& api_key, std::function<void(ModelsAnswer)> done) override {
     auto inbox = std::make_shared<Inbox<ModelsAnswer>>(executor_, LinkLimits{});
     inbox->open({.on_message = std::move(done), .on_down = [](const Error&) {}});
     std::erase_if(pending_, [](const auto& weak) { return weak.expired(); });
     pending_.push_back(inbox);
     auto question = std::make_shared<ModelsQuestion>();
     question->context.set_deadline(after(options_.connect_timeout));
+    add_key(question->context, api_key);
     stub_->async()->Models(&question->context, &question->request, &question->response,
                            [question, inbox, address = address_](const grpc::Status& status) {
                              inbox->push(status.ok() ? decode(question->response)

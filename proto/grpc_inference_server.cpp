@@ -2,6 +2,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
 #include <mutex>
@@ -18,11 +19,20 @@ namespace {
 using boost::asio::any_io_executor;
 
 std::string api_key(const grpc::CallbackServerContext& context) {
-  constexpr std::string_view kScheme = "Bearer ";
+  constexpr std::string_view kScheme = "bearer ";  // the scheme's case doesn't matter (RFC 9110)
   const auto found = context.client_metadata().find("authorization");
   if (found == context.client_metadata().end()) return {};
   const std::string_view value(found->second.data(), found->second.size());
-  return value.starts_with(kScheme) ? std::string(value.substr(kScheme.size())) : std::string();
+  const auto same = [](char scheme, char given) { return scheme == (given | 0x20); };
+  const bool bearer = value.size() > kScheme.size() &&
+                      std::equal(kScheme.begin(), kScheme.end(), value.begin(), same);
+  return bearer ? std::string(value.substr(kScheme.size())) : std::string();
+}
+
+grpc::Status not_allowed() {
+  return {
+      grpc::StatusCode::UNAUTHENTICATED,
+      "The API key is missing or wrong; send it as the metadata \"authorization: Bearer KEY\"."};
 }
 
 std::optional<Duration> time_left(const grpc::CallbackServerContext& context) {
@@ -200,9 +210,10 @@ class Service final : public v1::Inference::CallbackService {
     }
     const uint64_t number = shared_->questions_asked++;
     shared_->questions.emplace(number, reactor);
-    boost::asio::post(shared_->executor, [shared = shared_, number, response] {
-      shared->answer_models(number, response);
-    });
+    boost::asio::post(shared_->executor,
+                      [shared = shared_, number, key = api_key(*context), response] {
+                        shared->answer_models(number, key, response);
+                      });
     return reactor;
   }
 
@@ -217,11 +228,13 @@ class Service final : public v1::Inference::CallbackService {
       std::erase_if(answers, [](const auto& weak) { return weak.expired(); });
       if (!handler || answers.size() >= options.streams_max) return false;
       answers.push_back(answer);
-      boost::asio::post(
-          executor, [shared = shared_from_this(), answer, call = std::move(call)]() mutable {
-            if (auto* handler = shared->open_handler())
-              handler->generate(std::move(call), std::make_unique<AnswerSink>(answer));
-          });
+      boost::asio::post(executor,
+                        [shared = shared_from_this(), answer, call = std::move(call)]() mutable {
+                          auto* handler = shared->open_handler();
+                          if (!handler) return;
+                          if (!handler->allows(call.api_key)) return answer->finish(not_allowed());
+                          handler->generate(std::move(call), std::make_unique<AnswerSink>(answer));
+                        });
       return true;
     }
 
@@ -232,13 +245,14 @@ class Service final : public v1::Inference::CallbackService {
     }
 
     // The question is either here, then its response is alive too, or it was ended by close().
-    void answer_models(uint64_t number, v1::ModelsResponse* response) {
+    void answer_models(uint64_t number, const std::string& key, v1::ModelsResponse* response) {
       auto* open = open_handler();
       if (!open) return;
-      encode(open->models(), response);
+      const bool allowed = open->allows(key);
+      if (allowed) encode(open->models(), response);
       std::lock_guard lock(mutex);
       const auto question = questions.extract(number);
-      if (!question.empty()) question.mapped()->Finish(grpc::Status::OK);
+      if (!question.empty()) question.mapped()->Finish(allowed ? grpc::Status::OK : not_allowed());
     }
 
     const any_io_executor executor;
@@ -272,7 +286,9 @@ class GrpcInferenceServer final : public InferenceServer {
 
   std::string address() const override { return started_.address; }
   void set_serving(bool serving) override {
-    started_.server->GetHealthCheckService()->SetServingStatus(serving);
+    auto* health = started_.server->GetHealthCheckService();
+    health->SetServingStatus(v1::Inference::service_full_name(), serving);  // the first adds it
+    health->SetServingStatus(serving);
   }
 
  private:

@@ -1,8 +1,9 @@
 // The public gRPC service in domain types: what a handler must answer, and a client of it.
 //
 // The server parses and validates the form of a call (finite numbers, sizes, enums), not its
-// meaning: model names, ranges and lengths are the handler's to judge. Everything here runs on the
-// executor it was made with; a sink may be used and destroyed there only. Thread safety: none.
+// meaning: keys, model names, ranges and lengths are the handler's to judge. Everything here runs
+// on the executor it was made with; a sink may be used and destroyed there only. Thread safety:
+// none.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -79,6 +80,9 @@ class GenerateSink {
 class InferenceHandler {
  public:
   virtual ~InferenceHandler() = default;
+  // Whether a caller with this key (empty: none) may ask at all. Asked before each of the calls
+  // below, which don't see who may not: such a call ends with gRPC's UNAUTHENTICATED.
+  virtual bool allows(const std::string& api_key) = 0;
   virtual void generate(GenerateCall call, std::unique_ptr<GenerateSink> sink) = 0;
   virtual std::vector<ModelInfo> models() = 0;
 };
@@ -113,7 +117,8 @@ class InferenceClient {
  public:
   virtual ~InferenceClient() = default;
   virtual std::unique_ptr<Generation> generate(const GenerateCall& call, GenerateEvents events) = 0;
-  virtual void models(std::function<void(Result<std::vector<ModelInfo>>)> done) = 0;
+  virtual void models(const std::string& api_key,
+                      std::function<void(Result<std::vector<ModelInfo>>)> done) = 0;
 };
 
 std::unique_ptr<InferenceClient> inference_client(boost::asio::any_io_executor executor,

@@ -26,7 +26,8 @@ void Member::connect() {
   events.on_message = [this](const FromScheduler& message) {
     lost_before_ = false;
     const auto* seen = std::get_if<HeartbeatSeen>(&message);
-    if (seen && seen->fenced && seen->incarnation == identity_.peer.incarnation) on_fenced_();
+    const bool fenced = seen && seen->fenced && seen->incarnation == identity_.peer.incarnation;
+    if (fenced && !std::exchange(fenced_, true)) on_fenced_();
   };
   events.on_down = [this](const Error& error) { lost(error); };
   link_ = connector_.to_scheduler(scheduler_address_, std::move(events));

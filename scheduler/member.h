@@ -1,7 +1,8 @@
 // Member: a worker's place in the cluster: its heartbeats, over a link that is made anew when lost.
 //
 // While the scheduler is away heartbeats go nowhere and nothing else stops: running requests don't
-// notice. A scheduler that answers "fenced" knows a newer life of this name: this one must end.
+// notice. A scheduler that answers "fenced" knows a newer life of this name: this one must end,
+// and is told so once.
 // Thread safety: one executor.
 #pragma once
 
@@ -46,6 +47,7 @@ class Member {
   boost::asio::steady_timer retry_;
   std::unique_ptr<rpc::Link<ToScheduler>> link_;
   bool lost_before_ = false;
+  bool fenced_ = false;
 };
 
 }  // namespace baton::scheduler

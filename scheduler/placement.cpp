@@ -80,6 +80,7 @@ const Instance* choose_prefill(const Registry& registry, const Charges& charges,
 
 struct DecodeChoice {
   const Instance* instance = nullptr;
+  bool too_large = false;  // no instance has so many pages; `instance` has the most
   uint64_t fullness = 0;
   size_t usable = 0;       // instances that are there
   double pages_short = 0;  // at the one that lacks least
@@ -89,12 +90,14 @@ struct DecodeChoice {
 DecodeChoice choose_decode(const Registry& registry, const Charges& charges, const Place& place,
                            const Burden& burden) {
   DecodeChoice choice;
+  const Instance* largest = nullptr;
   bool best_avoided = true;
   double least = 0;
   for (const auto& [incarnation, instance] : registry.instances()) {
     if (!usable(instance, Role::decode)) continue;
     const Room room = room_of(instance, charges);
     ++choice.usable;
+    if (!largest || instance.load.pages.total > largest->load.pages.total) largest = &instance;
     const double pages_short =
         burden.pages > room.pages_free ? static_cast<double>(burden.pages - room.pages_free) : 0;
     const double requests_short = room.requests >= room.requests_max
@@ -118,14 +121,16 @@ DecodeChoice choose_decode(const Registry& registry, const Charges& charges, con
     choice.fullness = full;
     best_avoided = is_avoided;
   }
+  choice.too_large = largest && burden.pages > largest->load.pages.total;
+  if (choice.too_large) choice.instance = largest;
   return choice;
 }
 
 }  // namespace
 
 Burden burden_of(const Place& place) {
-  return {1, pages_for(uint64_t{place.prompt_tokens} + place.known_tokens + place.max_new_tokens),
-          place.prompt_tokens > 0 ? place.prompt_tokens - 1 : 0};
+  const uint32_t entries = place.prompt_tokens > 0 ? place.prompt_tokens - 1 : 0;
+  return {1, pages_for(uint64_t{entries} + place.known_tokens + place.max_new_tokens), entries};
 }
 
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
@@ -150,8 +155,11 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
                                decode.usable, burden.pages));
 
   Placed placed{place.request, place.attempt, decode.instance->peer, std::nullopt, false, {}};
-  const std::string where = fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
-                                        static_cast<double>(decode.fullness) / 10'000);
+  const std::string where = decode.too_large
+                                ? fmt::format("no instance has {} pages, and {} has the most",
+                                              burden.pages, decode.instance->peer.name)
+                                : fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
+                                              static_cast<double>(decode.fullness) / 10'000);
   if (burden.tokens <= limits.local_prefill_tokens) {
     placed.reason =
         fmt::format("{}; {} prompt tokens are few enough to prefill there", where, burden.tokens);

@@ -5,7 +5,8 @@
 // decode instance's. Stale and draining instances get nothing new. Instances to avoid: a prefill
 // never, a decode only if there is no other. Without a live prefill instance decode prefills
 // itself, and the answer says "degraded". A full cluster says so before any prefill is spent, with
-// a time after which, as measured, there will be room. Pure function.
+// a time after which, as measured, there will be room. A request that no instance could ever hold
+// is not told to come back: it goes to the largest, which refuses it as invalid. Pure function.
 #pragma once
 
 #include <variant>
@@ -22,7 +23,8 @@ struct PlacementLimits {
   Duration retry_after_max = 60s;
 };
 
-// What a request will need, as far as the scheduler can know: choices share their prompt's pages.
+// What a request will need at least, as far as the scheduler can know: choices share their prompt's
+// full pages, and the last token of each is never fed.
 Burden burden_of(const Place& place);
 
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,

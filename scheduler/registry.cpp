@@ -13,6 +13,10 @@ Registry::Beat Registry::beat(LinkId link, const Heartbeat& heartbeat, Instant n
   if (found == instances_.end()) {
     const auto former = by_name_.find(heartbeat.peer.name);
     if (former != by_name_.end()) {
+      if (heartbeat.draining && !instances_.at(former->second).draining) {
+        fence(incarnation);  // a scheduler that has restarted meets the former life last
+        return {Outcome::fenced, std::nullopt};
+      }
       beat.replaced = former->second;
       fence(former->second);
       instances_.erase(former->second);

@@ -2,10 +2,11 @@
 //
 // An instance is known by its name and its incarnation. A heartbeat of another incarnation of a
 // known name fences the former one: its heartbeats are answered "fenced" from then on, and it must
-// stop. An instance whose heartbeats are late, or whose link is down, is stale: nothing new is
-// placed there; after `gone_after` it is gone. Invariants: one live instance a name; a fenced
-// incarnation is never an instance; `membership` grows with every change of who is there, who is
-// stale and who drains. Rebuilt from nothing by the heartbeats alone. Thread safety: its owner's.
+// stop. Who is draining never replaces who is not: it is the former one. An instance whose
+// heartbeats are late, or whose link is down, is stale: nothing new is placed there; after
+// `gone_after` it is gone. Invariants: one live instance a name; a fenced incarnation is never an
+// instance; `membership` grows with every change of who is there, who is stale and who drains.
+// Rebuilt from nothing by the heartbeats alone. Thread safety: its owner's.
 #pragma once
 
 #include <deque>

@@ -3,13 +3,11 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <map>
-#include <memory>
 
 #include "base/clock.h"
 #include "base/io/driver.h"
 #include "base/observe/log.h"
-#include "proto/link.h"
+#include "proto/accepted_links.h"
 #include "scheduler/scheduler_state.h"
 
 namespace baton::scheduler {
@@ -24,15 +22,12 @@ class SchedulerService {
   ClusterView view() const { return state_.view(); }
 
  private:
-  rpc::LinkEvents<ToScheduler> accept(std::unique_ptr<rpc::Link<FromScheduler>> link);
+  void received(LinkId from, ToScheduler message);
   void perform(Action& action);
-  void down(LinkId id, const Error& error);
 
-  boost::asio::any_io_executor executor_;
   Log log_;
   SchedulerState state_;
-  std::map<LinkId, std::unique_ptr<rpc::Link<FromScheduler>>> links_;
-  LinkId last_link_{0};
+  rpc::AcceptedLinks<FromScheduler, ToScheduler> links_;
   Driver<SchedulerState, Event, Action> driver_;
 };
 

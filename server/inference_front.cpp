@@ -77,6 +77,12 @@ InferenceFront::InferenceFront(GenerateContext context, const ApiKeys& keys)
     : context_(std::move(context)), keys_(keys) {}
 InferenceFront::~InferenceFront() = default;
 
+bool InferenceFront::allows(const std::string& api_key) {
+  const bool allowed = keys_.allows(api_key);
+  if (!allowed) context_.metrics.auth_failed();
+  return allowed;
+}
+
 std::vector<rpc::ModelInfo> InferenceFront::models() {
   const api::ModelFacts& facts = context_.model.facts();
   rpc::ModelInfo info{facts.name, {}, {}, facts.max_model_len};
@@ -95,9 +101,6 @@ void InferenceFront::generate(rpc::GenerateCall call, std::unique_ptr<rpc::Gener
   running->sink->on_cancel([this, weak = std::weak_ptr<Call>(running)] {
     if (auto self = weak.lock()) end(self, "abort");
   });
-  if (!keys_.allows(call.api_key)) {
-    return refuse(running, api::bad_value("authorization", "The API key is missing or wrong."));
-  }
   if (draining_) {
     return refuse(running, api::unavailable("draining", "This server is shutting down.", 5));
   }
@@ -146,9 +149,10 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, RequestState stat
       self->sink->send(token);
     }
   };
-  events.on_finished = [this, weak](const Timeline&) {
+  events.on_finished = [this, weak](const Timeline& timeline) {
     auto self = weak.lock();
     if (!self || self->ended) return;
+    context_.metrics.finished(timeline, context_.clock.now() - self->arrived);
     self->sink->finish(self->usage);
     end(self, self->reason);
   };

@@ -21,6 +21,7 @@ class InferenceFront final : public rpc::InferenceHandler {
   InferenceFront(GenerateContext context, const ApiKeys& keys);
   ~InferenceFront() override;
 
+  bool allows(const std::string& api_key) override;
   void generate(rpc::GenerateCall call, std::unique_ptr<rpc::GenerateSink> sink) override;
   std::vector<rpc::ModelInfo> models() override;
 

@@ -5,8 +5,15 @@
 
 namespace baton {
 
+void add_hangup(boost::asio::signal_set& signals) {
+  struct sigaction now {};
+  ::sigaction(SIGHUP, nullptr, &now);
+  if (now.sa_handler != SIG_IGN) signals.add(SIGHUP);
+}
+
 ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain)
     : signals_(std::move(executor), SIGTERM, SIGINT, SIGUSR1), drain_(std::move(drain)) {
+  add_hangup(signals_);
   wait();
 }
 

@@ -1,4 +1,5 @@
-// ShutdownSignal: SIGTERM, SIGINT or SIGUSR1 asks for a drain; a second one asks to stop at once.
+// ShutdownSignal: SIGTERM, SIGINT, SIGHUP or SIGUSR1 asks for a drain; a second one asks to stop at
+// once.
 //
 // SIGUSR1 is there because mpirun passes it on to its ranks and waits for them to end by
 // themselves; to a SIGTERM of its own it reacts by killing them. Thread: the executor's own.
@@ -9,6 +10,9 @@
 #include <functional>
 
 namespace baton {
+
+// Listens to the closing of the terminal too, unless nohup or the like asked not to.
+void add_hangup(boost::asio::signal_set& signals);
 
 class ShutdownSignal {
  public:

@@ -20,4 +20,7 @@ std::optional<int> parse_options(CLI::App& app, int argc, char** argv);
 CLI::Option* add_bytes_option(CLI::App& app, const std::string& flag, size_t& bytes,
                               const std::string& help);
 
+// Whether the environment gives this flag a value; known once parse_options has named the flags.
+bool set_in_environment(const CLI::Option& option);
+
 }  // namespace baton

@@ -237,6 +237,7 @@ void FrameServer::Connection::take_header(Hub& hub) {
     if (verdict == FrameVerdict::admitted) return read_payload(hub, true);
     Landing refused;
     refused.verdict = verdict;
+    refused.session = frame_.header.session;
     refused.job = hub.receiver_.job_of(frame_.header.session);
     refused.frame = {frame_.header.layer, frame_.header.page};
     refused.complete = refused.job && hub.receiver_.complete(*refused.job);

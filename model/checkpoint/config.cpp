@@ -212,8 +212,8 @@ void read_experts(Fields& fields, ModelConfig& config) {
   config.routed_scaling_factor = fields.number("routed_scaling_factor", 1e-6, 1e6);
 }
 
-// How a token chooses its experts. The scores and the method go together: the bias of noaux_tc
-// corrects sigmoid scores, the others choose by softmax.
+// How a token chooses its experts. Where nothing is said of the scores, they are what the published
+// models use: sigmoids for the bias of noaux_tc to correct, else a softmax.
 void read_router(Fields& fields, ModelConfig& config) {
   const bool v3 = config.architecture == Architecture::deepseek_v3;
   config.norm_topk_prob = fields.boolean("norm_topk_prob", v3);
@@ -228,12 +228,11 @@ void read_router(Fields& fields, ModelConfig& config) {
     fields.refuse(ErrorCode::unsupported, "topk_method",
                   "must be noaux_tc, greedy or group_limited_greedy");
   }
-  const bool sigmoid = config.topk_method == TopkMethod::noaux_tc;
-  config.scoring = sigmoid ? Scoring::sigmoid : Scoring::softmax;
-  const std::string scoring = fields.text("scoring_func", to_string(config.scoring));
+  const bool noaux = config.topk_method == TopkMethod::noaux_tc;
+  const std::string scoring = fields.text("scoring_func", noaux ? "sigmoid" : "softmax");
+  config.scoring = scoring == "sigmoid" ? Scoring::sigmoid : Scoring::softmax;
   if (scoring != to_string(config.scoring)) {
-    fields.refuse(ErrorCode::unsupported, "scoring_func",
-                  fmt::format("must be {} with topk_method {}", to_string(config.scoring), method));
+    fields.refuse(ErrorCode::unsupported, "scoring_func", "must be sigmoid or softmax");
   }
 }
 

@@ -270,8 +270,11 @@ class Network(nn.Module):
         """The routers in layer order, the MTP layer's last."""
         return [b.mlp for b in [*self.layers, self.mtp.block] if isinstance(b.mlp, Moe)]
 
-    def forward(self, tokens, owner):
+    def forward(self, tokens, owner, drafting=None):
         """tokens, owner [B, T]: one conversation a row; owner is -1 where a row is padded.
+
+        drafting [B, T]: where the MTP module's output is wanted; None: everywhere. Elsewhere its
+        rows are not routed, as in serving, where only rows that draft go through its experts.
 
         Returns the final hidden states, from which the head predicts the next token, and the MTP
         module's, from which the same head predicts the one after. Both [B, T, H].
@@ -288,4 +291,5 @@ class Network(nn.Module):
         hidden = self.norm(x)
         # The last position has no next token; its row is never scored.
         following = torch.cat([embedded[:, 1:], embedded[:, -1:]], 1)
-        return hidden, self.mtp(following, hidden, mask, turns, valid)
+        routed = valid if drafting is None else valid & drafting
+        return hidden, self.mtp(following, hidden, mask, turns, routed)

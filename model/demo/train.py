@@ -69,7 +69,8 @@ def losses(model, ids, learnt, owner):
 
     Each comes with how many tokens were right and how many were asked: sums, not means.
     """
-    hidden, ahead = model(ids, owner)
+    drafting = F.pad(learnt[:, 1:] == 1, (0, 1))  # an answer has begun: the next token is its
+    hidden, ahead = model(ids, owner, drafting)
     out = []
     for states, shift in [(hidden, 1), (ahead, 2)]:
         scored = (learnt[:, shift:] == 1) & (owner[:, shift:] == 0)
@@ -108,10 +109,12 @@ def evaluate(model, tokenizer, held_out, rows=32):
         longest = max(len(p) + len(a) for (p, a), _ in chunk)
         ids = torch.full((len(chunk), longest), conversations.PAD)
         owner = torch.full_like(ids, -1)
+        drafting = torch.zeros_like(ids, dtype=torch.bool)
         for row, ((prompt, answer), _) in enumerate(chunk):
             ids[row, :len(prompt) + len(answer)] = torch.tensor(prompt + answer)
             owner[row, :len(prompt) + len(answer)] = 0
-        hidden, ahead = model(ids, owner)
+            drafting[row, len(prompt) - 1:len(prompt) + len(answer) - 1] = True
+        hidden, ahead = model(ids, owner, drafting)
         best, draft = (F.linear(h, model.lm_head).argmax(-1) for h in (hidden, ahead))
         for total, moe in zip(loads, model.moe_layers()):
             total += moe.load

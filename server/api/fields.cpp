@@ -68,12 +68,13 @@ void Fields::number(const char* name, float& out, const Range& range) {
         bad_value(path(name), "\"{}\" must be a number, not {}.", path(name), kind_of(*value)));
   }
   const double number = value->get<double>();
-  const bool low = range.low_open ? number > range.low : number >= range.low;
+  const auto used = static_cast<float>(number);  // 1e-300 becomes zero
+  const bool low = range.low_open ? used > range.low : used >= range.low;
   if (!std::isfinite(number) || !low || number > range.high) {
     return fail(bad_value(path(name), "\"{}\" must be {} {} and at most {}, not {}.", path(name),
                           range.low_open ? "above" : "at least", range.low, range.high, number));
   }
-  out = static_cast<float>(number);
+  out = used;
 }
 
 void Fields::integer(const char* name, std::optional<int64_t>& out, int64_t low, int64_t high) {

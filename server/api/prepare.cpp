@@ -23,7 +23,9 @@ ApiError too_long(const GenerateRequest& request, const ModelFacts& model, size_
   return error;
 }
 
-ApiError at_prompt(const GenerateRequest& request, const Error& error) {
+// A template that ran into its limits will again: that is no 429, to be tried later.
+ApiError at_prompt(const GenerateRequest& request, Error error) {
+  if (error.code == ErrorCode::resource_exhausted) error.code = ErrorCode::invalid_argument;
   ApiError out = to_api(error);
   if (out.param.empty()) out.param = request.chat ? "messages" : "prompt";
   return out;

@@ -14,6 +14,18 @@ using boost::system::error_code;
 
 namespace {
 
+// The whole answer to a connection past a limit, as clients read errors.
+const std::string& too_many_connections() {
+  static constexpr std::string_view kBody =
+      R"({"error":{"message":"Too many connections are open; try again later.",)"
+      R"("type":"server_error","param":null,"code":"too_many_connections"}})";
+  static const std::string answer = fmt::format(
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
+      "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+      kBody.size(), kBody);
+  return answer;
+}
+
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 }  // namespace
@@ -96,11 +108,8 @@ void Listener::admit(tcp::socket socket) {
   if (connections_.size() >= limits_.connections_max ||
       (same != per_address_.end() && same->second >= limits_.connections_per_address_max)) {
     counters_.refused.Increment();
-    static constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
     socket.non_blocking(true, error);
-    socket.write_some(asio::buffer(kFull), error);
+    socket.write_some(asio::buffer(too_many_connections()), error);
     return;
   }
   counters_.accepted.Increment();

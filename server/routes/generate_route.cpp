@@ -187,6 +187,7 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
 
 void GenerateSession::on_finished(const Timeline& timeline) {
   if (ended_) return;
+  context_.metrics.finished(timeline, elapsed());
   if (explain_) {
     if (!explained_.empty()) explained_ += ',';
     explained_ += api::explain_json(timeline);

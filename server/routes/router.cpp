@@ -68,9 +68,7 @@ Router::Router(GenerateContext context, ApiKeys keys, Metrics& metrics, Log log,
       metrics_(metrics),
       log_(std::move(log)),
       options_(std::move(options)),
-      generate_(std::move(context)),
-      auth_failures_(
-          metrics.counter("baton_auth_failures_total", "Requests without a valid key.")) {
+      generate_(std::move(context)) {
   const api::ModelFacts& facts = context_.model.facts();
   const auto generate = [this](bool chat) {
     return [this, chat](http::Request request, std::unique_ptr<http::Exchange> exchange) {
@@ -174,7 +172,7 @@ std::optional<http::Response> Router::refuse(const http::Request& head) {
   if (head.method == "OPTIONS") return std::nullopt;  // a preflight carries no key
   const Route* route = find_route(head);
   if (!(route && route->open) && !keys_.allows_header(http::find(head.fields, "authorization"))) {
-    auth_failures_.Increment();
+    context_.metrics.auth_failed();
     api::ApiError error;
     error.status = 401;
     error.code = "invalid_api_key";

@@ -60,7 +60,6 @@ class Router final : public http::Handler {
   GenerateRoute generate_;
   std::unordered_map<std::string, Route> routes_;
   bool draining_ = false;
-  prometheus::Counter& auth_failures_;
 };
 
 }  // namespace baton::server

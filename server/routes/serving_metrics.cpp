@@ -56,6 +56,17 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
                                           kTokenEdges, labels_)),
       e2e_(metrics.histogram("vllm:e2e_request_latency_seconds", "From arrival to the last token.",
                              kLatencyEdges, labels_)),
+      queue_time_(metrics.histogram("vllm:request_queue_time_seconds",
+                                    "Time of a request in queues, before its first step.",
+                                    kLatencyEdges, labels_)),
+      prefill_time_(metrics.histogram("vllm:request_prefill_time_seconds",
+                                      "From the queues to the first token, hand-off included.",
+                                      kLatencyEdges, labels_)),
+      decode_time_(metrics.histogram("vllm:request_decode_time_seconds",
+                                     "From the first token to the last.", kLatencyEdges, labels_)),
+      inference_time_(metrics.histogram("vllm:request_inference_time_seconds",
+                                        "From the queues to the last token.", kLatencyEdges,
+                                        labels_)),
       request_prompt_tokens_(metrics.histogram(
           "vllm:request_prompt_tokens", "Prompt tokens of a request.", kCountEdges, labels_)),
       request_generation_tokens_(metrics.histogram("vllm:request_generation_tokens",
@@ -64,7 +75,9 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
       params_n_(
           metrics.histogram("vllm:request_params_n", "Choices asked for.", kChoiceEdges, labels_)),
       params_max_tokens_(metrics.histogram("vllm:request_params_max_tokens",
-                                           "Tokens allowed to an answer.", kCountEdges, labels_)) {
+                                           "Tokens allowed to an answer.", kCountEdges, labels_)),
+      auth_failures_(
+          metrics.counter("baton_auth_failures_total", "Requests without a valid key.")) {
   metrics.gauge("baton_build_info", "Always 1.", {{"version", kVersion}}).Set(1);
 }
 
@@ -83,6 +96,19 @@ void ServingMetrics::token_gap(Duration gap) {
   inter_token_.Observe(to_seconds(gap));
   per_output_token_.Observe(to_seconds(gap));
 }
+
+void ServingMetrics::finished(const Timeline& timeline, Duration since_arrival) {
+  const Duration queued =
+      timeline.lost + timeline.placing + timeline.decode.queued + timeline.decode.waited;
+  const Duration prefilled = timeline.first_token - queued;
+  const Duration decoded = std::max(Duration{}, since_arrival - timeline.first_token);
+  queue_time_.Observe(to_seconds(queued));
+  prefill_time_.Observe(to_seconds(prefilled));
+  decode_time_.Observe(to_seconds(decoded));
+  inference_time_.Observe(to_seconds(prefilled + decoded));
+}
+
+void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
 
 void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
                            uint64_t generated_tokens) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/observe/metrics.h"
 #include "proto/cluster.h"
+#include "server/relay/timeline.h"
 
 namespace baton::server {
 
@@ -18,6 +19,9 @@ class ServingMetrics {
   void begun(uint64_t prompt_tokens, uint32_t choices, uint64_t max_tokens);
   void first_token(Duration since_arrival);
   void token_gap(Duration gap);
+  // Where the time went of a prompt that has got all its tokens.
+  void finished(const Timeline& timeline, Duration since_arrival);
+  void auth_failed();
   // `reason`: "stop", "length", "abort" or "error".
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);
 
@@ -36,10 +40,15 @@ class ServingMetrics {
   prometheus::Histogram& inter_token_;
   prometheus::Histogram& per_output_token_;
   prometheus::Histogram& e2e_;
+  prometheus::Histogram& queue_time_;
+  prometheus::Histogram& prefill_time_;
+  prometheus::Histogram& decode_time_;
+  prometheus::Histogram& inference_time_;
   prometheus::Histogram& request_prompt_tokens_;
   prometheus::Histogram& request_generation_tokens_;
   prometheus::Histogram& params_n_;
   prometheus::Histogram& params_max_tokens_;
+  prometheus::Counter& auth_failures_;
 };
 
 }  // namespace baton::server

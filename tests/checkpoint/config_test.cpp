@@ -146,6 +146,19 @@ TEST(Config, EveryNumberIsCheckedForTypeSignAndSize) {
   }
 }
 
+TEST(Config, AnyScoresGoWithAnyMethod) {
+  for (const char* method : {"noaux_tc", "greedy", "group_limited_greedy"}) {
+    auto json = tiny_v3_config();
+    json["topk_method"] = method;
+    for (const auto scoring : {Scoring::sigmoid, Scoring::softmax}) {
+      json["scoring_func"] = to_string(scoring);
+      const auto c = parse(json);
+      ASSERT_TRUE(c.has_value()) << c.error().message;
+      EXPECT_EQ(c->scoring, scoring);
+    }
+  }
+}
+
 TEST(Config, RefusesWhatCantBeComputed) {
   const std::vector<std::pair<std::string, Json>> cases = {
       {"attention_bias", true},
@@ -156,7 +169,7 @@ TEST(Config, RefusesWhatCantBeComputed) {
       {"qk_rope_head_dim", 7},
       {"rope_interleave", false},
       {"topk_method", "noaux_td"},
-      {"scoring_func", "softmax"},
+      {"scoring_func", "tanh"},
       {"n_group", 3},
       {"n_group", 8},
       {"n_group", 16},

@@ -212,6 +212,12 @@ TEST_F(DecodeStateTest, DrainingFinishesWhatRunsAndGivesBackWhatIsLeftAtItsEnd) 
   EXPECT_EQ(all<Drained>(answer(compute.at(0), {3})).size(), 1u);
 }
 
+TEST_F(DecodeStateTest, EveryDrainIsAnsweredAlsoOneThatComesWhenNothingIsLeft) {
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+  EXPECT_TRUE(all<Drained>(after(1s)).empty());
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+}
+
 TEST_F(DecodeStateTest, BeatsListWhatTheLoadIncludes) {
   const auto beats = all<Beat>(submit(request(1, 100), kPrefill));
   ASSERT_EQ(beats.size(), 1u);

@@ -149,6 +149,39 @@ TEST_F(HandoffsTest, FramesThatNeverComeEndTheJobAndBlameThePrefill) {
   EXPECT_EQ(pool_.counts().free, 8u);
 }
 
+TEST_F(HandoffsTest, WhileMissingFramesLandNothingIsAskedForAndTheCountStartsAnew) {
+  start();
+  const Reserved reserved = reserve();
+  seal(reserved);
+  for (const auto& [layer, page] : {std::pair(0u, 0u), {0u, 1u}, {1u, 0u}}) {
+    for (uint32_t i = 0; i < limits_.resends_max; ++i) {
+      handoffs_.on(PrefillSaid{kPrefill, JobAlive{job_, 0}}, now_);
+      after(limits_.resend_after);
+      EXPECT_EQ(told<Resend>().size(), 1u);
+    }
+    after(limits_.resend_after / 2);
+    land(reserved, layer, page);
+    after(limits_.resend_after / 2);  // due by what was asked, but a frame has just landed
+    EXPECT_TRUE(told<Resend>().empty());
+  }
+  EXPECT_TRUE(handoffs_.take_lost().empty());
+}
+
+TEST_F(HandoffsTest, PagesThatAreWrongAgainAndAgainEndTheJob) {
+  start();
+  const Reserved reserved = reserve();
+  land_all(reserved);
+  seal(reserved);
+  for (uint32_t i = 0; i <= limits_.resends_max; ++i) {
+    EXPECT_TRUE(handoffs_.take_lost().empty());
+    handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{9, 9}}}, now_);
+    if (i < limits_.resends_max)
+      for (uint32_t layer = 0; layer < 2; ++layer) land(reserved, layer, 1);
+  }
+  EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
+  EXPECT_EQ(pool_.counts().free, 8u);
+}
+
 TEST_F(HandoffsTest, AJobOfWhichNothingIsHeardIsLostAndOneThatLivesKeepsItsLease) {
   start();
   reserve();

@@ -43,11 +43,12 @@ class BadRequests(unittest.TestCase):
         for field, value in [("temperature", 3), ("temperature", "hot"), ("top_p", 0),
                              ("top_k", -2), ("min_p", 2), ("n", 0), ("n", 10_000),
                              ("max_tokens", 0), ("max_tokens", -1), ("presence_penalty", 9),
-                             ("stop", [""] * 99), ("seed", 1.5), ("logit_bias", {"999999999": 1}),
-                             ("logit_bias", {"x": 1}), ("top_logprobs", 21), ("messages", []),
+                             ("top_p", 1e-300), ("stop", [""] * 99), ("seed", 1.5),
+                             ("logit_bias", {"999999999": 1}), ("logit_bias", {"x": 1}),
+                             ("top_logprobs", 21), ("messages", []),
                              ("messages", "hi"), ("stream", "yes")]:
             with self.subTest(field=field, value=value):
-                self.refused(400, "/v1/chat/completions", {**GOOD, field: value})
+                self.refused(400, "/v1/chat/completions", {**GOOD, field: value}, field)
 
     def test_numbers_that_json_does_not_have(self):
         for number in ("1e999", "NaN", "Infinity", "-Infinity"):
@@ -142,6 +143,24 @@ class BadModels(unittest.TestCase):
                 capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 1)
             self.assertIn(str(port), done.stderr)
+
+    def test_no_temporary_folder(self):
+        done = subprocess.run(
+            [BIN / "baton", "up", "--model", DEMO, "--port", "0", "--grpc-port", "0"],
+            capture_output=True, text=True, timeout=30, env={"TMPDIR": "/nonexistent"})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("TMPDIR", done.stderr)
+
+    def test_numbers_that_are_none_or_do_not_fit(self):
+        for flag, value in [("--port", ""), ("--port", "70000"), ("--drain-timeout", "nan"),
+                            ("--ready-timeout", "1e300"), ("--kv-memory", "-1"),
+                            ("--max-num-seqs", "0"), ("--max-num-batched-tokens", "1")]:
+            with self.subTest(flag=flag, value=value):
+                done = subprocess.run([BIN / "baton", "up", "--model", DEMO, flag, value],
+                                      capture_output=True, text=True, timeout=30)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(flag, done.stderr)
+                self.assertLess(len(done.stderr), 200)
 
     def test_an_unknown_flag(self):
         done = subprocess.run([BIN / "baton", "up", "--model", DEMO, "--prot", "1"],

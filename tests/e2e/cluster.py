@@ -34,12 +34,12 @@ def shared(name):
 class Cluster:
     """`baton up` on free ports; its logs lie in a temporary folder."""
 
-    def __init__(self, model=DEMO, *flags):
+    def __init__(self, model=DEMO, *flags, environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="baton-e2e-")
         command = [BIN / "baton", "up", "--model", model, "--port", "0", "--grpc-port", "0",
                    "--kv-memory", "256M", "--log-dir", self.folder.name, *flags]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, env=environment)
         self.said = []
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()

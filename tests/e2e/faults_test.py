@@ -1,11 +1,15 @@
 """Whatever dies, the stream goes on: the same bytes as without the fault, nothing left behind."""
+import json
 import os
 import pathlib
 import signal
+import subprocess
+import tempfile
 import threading
+import time
 import unittest
 
-from cluster import DEMO, cluster
+from cluster import BIN, DEMO, cluster
 
 BODY = {"model": "demo", "prompt": "Count the letters. " * 40, "temperature": 0.9, "seed": 11,
         "max_tokens": 150, "ignore_eos": True, "return_token_ids": True}
@@ -82,6 +86,73 @@ class Faults(unittest.TestCase):
             again = self.stream_with_fault(
                 running, lambda: running.process.send_signal(signal.SIGTERM))
             self.assertEqual(again, whole)
+
+    def test_a_gateway_that_died_comes_back_where_it_was(self):
+        with cluster() as running:
+            before = running.complete("What is 1 + 1?", max_tokens=8)
+            grpc = self.listening(running)["grpc"]
+            self.kill(running, "baton-gateway")
+            self.wait_until(lambda: self.answers(running))
+            self.assertEqual(running.complete("What is 1 + 1?", max_tokens=8), before)
+            self.assertEqual(self.listening(running)["grpc"], grpc)
+
+    def listening(self, running):
+        """What the gateway said last about its addresses."""
+        log = (pathlib.Path(running.folder.name) / "gateway.log").read_text().splitlines()
+        events = [json.loads(line) for line in log if line.startswith("{")]
+        return [event for event in events if event["event"] == "listening"][-1]
+
+    def answers(self, running):
+        try:
+            return running.ask("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def test_a_closed_terminal_drains(self):
+        with cluster(DEMO) as running:
+            whole = self.stream_with_fault(running, lambda: None)
+            again = self.stream_with_fault(
+                running, lambda: running.process.send_signal(signal.SIGHUP))
+            self.assertEqual(again, whole)
+
+    def test_a_killed_launcher_takes_its_daemons_along(self):
+        """Also while they start: mpirun listens to few signals then."""
+        folder = tempfile.TemporaryDirectory(prefix="baton-e2e-")  # for what the dead leave there
+        self.addCleanup(folder.cleanup)
+        for sign in (b"mpirun", b"baton-decode"):
+            with self.subTest(killed_when_there_is=sign):
+                mark = f"BATON_E2E_MARK={os.getpid()}-{sign.decode()}"
+                launcher = subprocess.Popen(
+                    [BIN / "baton", "up", "--model", DEMO, "--port", "0", "--grpc-port", "0",
+                     "--kv-memory", "256M"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    env={**os.environ, "TMPDIR": folder.name, **dict([mark.split("=")])})
+                self.wait_until(lambda m=mark, s=sign: any(s in c for c in marked(m).values()))
+                launcher.kill()
+                launcher.wait()
+                try:
+                    self.wait_until(lambda m=mark: not marked(m))
+                finally:
+                    for pid in marked(mark):
+                        os.kill(pid, signal.SIGKILL)
+
+    def wait_until(self, holds):
+        deadline = time.monotonic() + 30
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+
+def marked(mark):
+    """By id, the first words of the commands whose environment has the mark."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                found[int(folder.name)] = b" ".join(words[:2])
+        except OSError:
+            pass
+    return found
 
 
 if __name__ == "__main__":

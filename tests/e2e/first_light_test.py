@@ -4,6 +4,7 @@ It must be the model's own: what the training framework computed from the same w
 """
 import json
 import subprocess
+import threading
 import unittest
 
 from cluster import BIN, Cluster, DEMO
@@ -35,6 +36,7 @@ class FirstLight(unittest.TestCase):
         self.assertEqual(status, 200)
         choice = answer["choices"][0]
         self.assertEqual(choice["message"]["content"], self.expected())
+        self.assertIn("85", choice["message"]["content"])
         self.assertEqual(choice["finish_reason"], "stop")
         usage = answer["usage"]
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
@@ -44,9 +46,11 @@ class FirstLight(unittest.TestCase):
         before = self.metric("baton_prefill_jobs_committed_total")
         self.cluster.ask("/v1/chat/completions", self.chat())
         self.cluster.ask("/v1/chat/completions", self.chat())
-        for _ in range(200):  # heartbeats bring the counters
+        moment = threading.Event()
+        for _ in range(600):  # heartbeats bring the counters
             if self.metric("baton_prefill_jobs_committed_total") >= before + 2:
                 return
+            moment.wait(0.05)
         self.fail("prefill committed no job")
 
     def metric(self, name):
@@ -89,6 +93,11 @@ class FirstLight(unittest.TestCase):
             capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.strip(), self.expected())
+
+    def test_a_bare_environment_is_enough(self):
+        bare = Cluster(environment={})
+        self.assertEqual(bare.ask("/readyz")[0], 200)
+        self.assertEqual(bare.stop(), 0)
 
     def test_inspect_says_what_the_model_is(self):
         done = subprocess.run([BIN / "baton", "inspect", DEMO, "--json"], capture_output=True,

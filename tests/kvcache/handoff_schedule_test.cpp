@@ -225,7 +225,7 @@ class World {
     const auto missing = receiver_.missing(id, 1 + random_.below(20));
     if (!missing.empty()) return post(job->sender.resend(missing));
     ASSERT_TRUE(receiver_.complete(id));
-    const auto digests = job->sender.digests(source_);
+    const auto digests = page_digests(source_, job->sender.pages(), job->tokens);
     const auto& pages = *receiver_.pages(id);
     bool equal = true;
     for (uint32_t page = 0; page < pages.size(); ++page) {

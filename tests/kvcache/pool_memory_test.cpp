@@ -94,5 +94,16 @@ TEST(PageDigest, CoversTheGivenTokensOfAllLayersAndNothingElse) {
   EXPECT_NE(page_digest(*a, PageId{0}, 10), page_digest(*b, PageId{3}, 10));
 }
 
+TEST(PageDigests, AreOneAPageAndOfThePartialOneOnlyAsFarAsItGoes) {
+  auto memory = PoolMemory::create_private(kFormat, 12);
+  const std::vector<PageId> pages{PageId{10}, PageId{7}};
+  *memory->entry(PageId{7}, 2, 5) = std::byte{9};
+  const auto digests = page_digests(*memory, pages, 70);
+  EXPECT_EQ(digests, (std::vector{page_digest(*memory, PageId{10}, 64),
+                                  page_digest(*memory, PageId{7}, 6)}));
+  *memory->entry(PageId{7}, 2, 6) = std::byte{9};  // beyond the tokens
+  EXPECT_EQ(page_digests(*memory, pages, 70), digests);
+}
+
 }  // namespace
 }  // namespace baton::kvcache

@@ -75,23 +75,8 @@ TEST(HandoffSender, AJobWithoutTokensIsPostedAtOnce) {
   EXPECT_TRUE(s.layer_finished(0, 0).empty());
 }
 
-TEST(HandoffSender, SealsWithOneDigestAPage) {
-  auto memory = PoolMemory::create_private(kFormat, 12);
+TEST(HandoffSenderDeath, StopsAtALayerOrATokenThatTheJobDoesNotHave) {
   auto s = sender(70);
-  for (uint32_t layer = 0; layer < 3; ++layer) s.layer_finished(layer, 70);
-  *memory->entry(PageId{11}, 2, 5) = std::byte{9};
-  const auto digests = s.digests(*memory);
-  ASSERT_EQ(digests.size(), 2u);
-  EXPECT_EQ(digests[0], page_digest(*memory, PageId{10}, 64));
-  EXPECT_EQ(digests[1], page_digest(*memory, PageId{11}, 6));
-  *memory->entry(PageId{11}, 2, 6) = std::byte{9};  // beyond the prompt
-  EXPECT_EQ(s.digests(*memory), digests);
-}
-
-TEST(HandoffSenderDeath, StopsWhenSealedTooEarly) {
-  auto memory = PoolMemory::create_private(kFormat, 12);
-  auto s = sender(70);
-  EXPECT_DEATH(s.digests(*memory), "before it is computed");
   EXPECT_DEATH(s.layer_finished(3, 1), "doesn't have");
   EXPECT_DEATH(s.layer_finished(0, 71), "more tokens");
 }

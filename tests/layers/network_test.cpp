@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <new>
 
 #include "tests/layers/fixture.h"
@@ -25,29 +26,48 @@ namespace {
 
 using testing::Model;
 
+// What a configuration changes of the tiny V3, or, where the name begins so, of the tiny V2.
+const std::map<std::string, nlohmann::json> kConfigurations = {
+    {"v3", {}},
+    {"v2", {}},
+    {"fp8", {}},
+    {"v2_groups", {{"topk_method", "group_limited_greedy"}, {"n_group", 4}, {"topk_group", 2}}},
+    {"v2_sigmoid", {{"scoring_func", "sigmoid"}, {"norm_topk_prob", true}}},
+    {"softmax", {{"scoring_func", "softmax"}, {"norm_topk_prob", false}}},
+    {"one_group", {{"n_group", nullptr}, {"topk_group", nullptr}, {"num_experts_per_tok", 8}}},
+    {"all_moe", {{"first_k_dense_replace", 0}, {"n_shared_experts", 0}}},
+    {"no_moe", {{"first_k_dense_replace", 3}, {"num_nextn_predict_layers", 0}}},
+    {"every_second", {{"moe_layer_freq", 2}, {"routed_scaling_factor", 1}}},
+    {"tied", {{"tie_word_embeddings", true}, {"q_lora_rank", nullptr}}},
+    {"odd_sizes",
+     {{"num_attention_heads", 3},
+      {"qk_nope_head_dim", 5},
+      {"qk_rope_head_dim", 2},
+      {"v_head_dim", 7},
+      {"q_lora_rank", 19},
+      {"kv_lora_rank", 33}}},
+};
+
 baton::testing::CheckpointSpec spec_of(const std::string& name) {
   baton::testing::CheckpointSpec spec;
-  if (name == "v2") spec.config = baton::testing::tiny_v2_config();
-  if (name == "fp8") spec.fp8 = true;
-  if (name == "group_limited") {
-    spec.config = baton::testing::tiny_v2_config();
-    spec.config.update(
-        {{"topk_method", "group_limited_greedy"}, {"n_group", 4}, {"topk_group", 2}});
-  }
-  if (name == "all_moe")
-    spec.config.update({{"first_k_dense_replace", 0}, {"n_shared_experts", 0}});
+  if (name.starts_with("v2")) spec.config = baton::testing::tiny_v2_config();
+  spec.fp8 = name == "fp8";
   if (name == "different_mscales") {
     spec.config["rope_scaling"] = baton::testing::tiny_v2_config()["rope_scaling"];
     spec.config["rope_scaling"]["mscale_all_dim"] = 0.3;
+    return spec;
   }
+  const auto& changes = kConfigurations.at(name);
+  if (!changes.is_null()) spec.config.update(changes);
   return spec;
 }
 
 class NetworkOf : public ::testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Configurations, NetworkOf,
-                         ::testing::Values("v3", "v2", "fp8", "group_limited", "all_moe",
-                                           "different_mscales"));
+                         ::testing::Values("v3", "v2", "fp8", "v2_groups", "v2_sigmoid", "softmax",
+                                           "one_group", "all_moe", "no_moe", "every_second", "tied",
+                                           "odd_sizes", "different_mscales"));
 
 void expect_near(const float* row, const testing::Row& expected, const char* what, size_t at) {
   const double tolerance = testing::kNetworkTolerance * (1 + testing::largest(expected));

@@ -65,6 +65,22 @@ TEST(Router, NoauxChoosesByBiasAndWeighsWithout) {
   EXPECT_NEAR(chosen.weights[1], sigmoid(-1), 1e-6);
 }
 
+TEST(Router, NoauxCorrectsSoftmaxScoresToo) {
+  auto config = config_of(TopkMethod::noaux_tc, 3, 1);
+  config.scoring = Scoring::softmax;
+  const auto chosen = choose(config, {1, 2, 0}, {0, 0, 0.7f});
+  EXPECT_THAT(chosen.experts, ElementsAre(2)) << "0.09 + 0.7 against 0.67";
+  EXPECT_NEAR(chosen.weights[0], 1 / (std::exp(1) + std::exp(2) + 1), 1e-6);
+}
+
+TEST(Router, GreedyTakesSigmoidScoresToo) {
+  auto config = config_of(TopkMethod::greedy, 3, 2);
+  config.scoring = Scoring::sigmoid;
+  const auto chosen = choose(config, {1, 2, 0});
+  EXPECT_THAT(chosen.experts, ElementsAre(0, 1));
+  EXPECT_NEAR(chosen.weights[1], sigmoid(2), 1e-6);
+}
+
 TEST(Router, NoauxJudgesAGroupByItsTwoBest) {
   // Group 0 has the best expert, group 1 the better pair.
   const std::vector<float> logits = {3, -9, -9, 2, 2, -9};

@@ -199,5 +199,21 @@ TEST_F(PrefillStateTest, TheFirstBeatIsAtOnceAndListsWhatIsAccepted) {
   EXPECT_EQ(beats[0].load.queued_tokens, 100u);
 }
 
+TEST_F(PrefillStateTest, AJobThatCameAndWentBetweenTwoBeatsIsListedOnceInTheNext) {
+  order(1, 10);
+  order(2, 10);
+  say(Abort{JobId{2}, "cancelled"});
+  const auto one = std::pair(RequestId{1}, Attempt{1});
+  const auto two = std::pair(RequestId{2}, Attempt{1});
+  EXPECT_EQ(all<Beat>(after(20ms)).at(0).accepted, (std::vector{two, one}));
+  EXPECT_EQ(all<Beat>(after(500ms)).at(0).accepted, (std::vector{one}));
+}
+
+TEST_F(PrefillStateTest, EveryDrainIsAnsweredAlsoOneThatComesWhenNothingIsLeft) {
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+  EXPECT_TRUE(all<Drained>(after(1s)).empty());
+  EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
+}
+
 }  // namespace
 }  // namespace baton::prefill

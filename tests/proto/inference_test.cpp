@@ -1,8 +1,11 @@
 #include "proto/inference.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include <boost/asio/post.hpp>
+#include <future>
 
 #include "tests/proto/loops.h"
 
@@ -26,10 +29,12 @@ struct Handler final : InferenceHandler {
     entry.sink = std::move(sink);
     entry.sink->on_cancel([&entry] { ++entry.cancels; });
   }
+  bool allows(const std::string& api_key) override { return key.empty() || api_key == key; }
   std::vector<ModelInfo> models() override {
     return {{.name = "demo", .fingerprint = "f", .numeric_mode = "exact", .context_tokens = 99}};
   }
   std::vector<std::unique_ptr<Running>> running;
+  std::string key;  // empty: anybody may ask
 };
 
 // What a client has seen of one call.
@@ -200,15 +205,61 @@ TEST_F(InferenceTest, too_many_calls_are_refused) {
 
 TEST_F(InferenceTest, models_are_listed) {
   Result<std::vector<ModelInfo>> got = fail(ErrorCode::internal, "none yet");
-  client->models([&](auto answer) { got = std::move(answer); });
+  client->models("", [&](auto answer) { got = std::move(answer); });
   run_until(io, [&] { return got.has_value(); });
   EXPECT_EQ(*got, handler.models());
+}
+
+// The status on the wire, which our own client folds into the caller's mistakes.
+grpc::Status models_status(const std::string& address, const std::string& authorization) {
+  const auto channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+  grpc::GenericStub stub(channel);
+  auto done = std::make_shared<std::promise<grpc::Status>>();
+  auto context = std::make_shared<grpc::ClientContext>();
+  if (!authorization.empty()) context->AddMetadata("authorization", authorization);
+  auto request = std::make_shared<grpc::ByteBuffer>();
+  auto response = std::make_shared<grpc::ByteBuffer>();
+  grpc::Slice nothing;
+  *request = grpc::ByteBuffer(&nothing, 1);
+  stub.UnaryCall(context.get(), "/baton.v1.Inference/Models", {}, request.get(), response.get(),
+                 [=](const grpc::Status& status) {
+                   (void)context, (void)request, (void)response;
+                   done->set_value(status);
+                 });
+  return done->get_future().get();
+}
+
+TEST_F(InferenceTest, whoever_has_no_key_is_unauthenticated_and_unseen) {
+  handler.key = "secret";
+  generation = client->generate({.model = "demo", .prompt = "hi"}, seen.events());
+  wait_for_end();
+  EXPECT_EQ(seen.ends[0].error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(seen.ends[0].error().message, HasSubstr("API key"));
+  EXPECT_TRUE(handler.running.empty());
+
+  std::optional<Result<std::vector<ModelInfo>>> models;
+  client->models("wrong", [&](auto answer) { models = std::move(answer); });
+  run_until(io, [&] { return models.has_value(); });
+  EXPECT_FALSE(*models);
+  models.reset();
+  client->models("secret", [&](auto answer) { models = std::move(answer); });
+  run_until(io, [&] { return models.has_value(); });
+  EXPECT_TRUE(*models);
+
+  for (const auto& [authorization, code] :
+       {std::pair("", grpc::StatusCode::UNAUTHENTICATED),
+        std::pair("Basic secret", grpc::StatusCode::UNAUTHENTICATED),
+        std::pair("bearer secret", grpc::StatusCode::OK)}) {
+    auto status = std::async(std::launch::async, models_status, server->address(), authorization);
+    run_until(io, [&] { return status.wait_for(0s) == std::future_status::ready; });
+    EXPECT_EQ(status.get().error_code(), code) << authorization;
+  }
 }
 
 TEST_F(InferenceTest, destroying_the_server_ends_every_call) {
   auto& running = start();
   bool models_answered = false;
-  client->models([&](const auto&) { models_answered = true; });
+  client->models("", [&](const auto&) { models_answered = true; });
   running.sink->send({.text = "x"});
   server.reset();
   run_until(io, [&] { return !seen.ends.empty() && models_answered; });

@@ -75,6 +75,11 @@ TEST_F(MemberTest, AnOlderLifeOfTheNameIsFenced) {
     return !fenced_.empty();
   });
   EXPECT_EQ(fenced_[0], 7u);
+  for (int beats = 0; beats < 3; ++beats) {
+    older->beat({});
+    io_.poll();
+  }
+  EXPECT_EQ(fenced_.size(), 1u);  // once is enough
 }
 
 }  // namespace

@@ -94,6 +94,18 @@ TEST_F(PlacementTest, ADecodeToAvoidIsTakenOnlyIfThereIsNoOtherAndAPrefillNever)
   EXPECT_EQ(chosen(question).decode.name, "decode-1");
 }
 
+TEST_F(PlacementTest, WhatNoInstanceCouldEverHoldGoesToTheLargestToBeJudgedNotToTryAgain) {
+  join(beat("decode-0", 1, Role::decode));
+  Heartbeat larger = beat("decode-1", 2, Role::decode, 0);
+  larger.load.pages.total = 120;
+  join(larger);
+  Place question = place(1);
+  question.max_new_tokens = 64 * 120;
+  EXPECT_EQ(chosen(question).decode.name, "decode-1");
+  question.max_new_tokens = 64 * 120 - 99;  // would fit there, with all pages, but not now
+  EXPECT_TRUE(refused(question).full);
+}
+
 TEST_F(PlacementTest, AFullClusterSaysWhenThereWillBeRoomAsMeasured) {
   join(beat("decode-0", 1, Role::decode, 0));
   EXPECT_EQ(refused(place(1)).retry_after, limits_.retry_after_default);  // nothing measured yet

@@ -35,6 +35,18 @@ TEST_F(RegistryTest, ALaterLifeOfANameFencesTheFormerForGood) {
   EXPECT_EQ(registry_.find(Incarnation{7}), nullptr);
 }
 
+TEST_F(RegistryTest, AFormerLifeThatDrainsNeverReplacesTheOneThatServes) {
+  registry_.beat(LinkId{2}, beat("decode-0", 8, Role::decode), kStart);
+  Heartbeat former = beat("decode-0", 7, Role::decode);  // fenced before the scheduler restarted
+  former.draining = true;
+  const auto outcome = registry_.beat(LinkId{1}, former, kStart);
+  EXPECT_EQ(outcome.outcome, Outcome::fenced);
+  EXPECT_EQ(outcome.replaced, std::nullopt);
+  EXPECT_NE(registry_.find(Incarnation{8}), nullptr);
+  EXPECT_EQ(registry_.beat(LinkId{2}, beat("decode-0", 8, Role::decode), kStart).outcome,
+            Outcome::known);
+}
+
 TEST_F(RegistryTest, LateHeartbeatsMakeAnInstanceStaleThenGone) {
   registry_.beat(LinkId{1}, beat("decode-0", 7, Role::decode), kStart);
   EXPECT_EQ(registry_.next_deadline(), kStart + 2s);

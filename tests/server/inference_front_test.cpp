@@ -1,5 +1,6 @@
 #include "server/inference_front.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -164,14 +165,21 @@ TEST_F(InferenceFrontTest, a_client_that_leaves_cancels) {
 }
 
 TEST_F(InferenceFrontTest, a_key_is_needed_when_keys_are_set) {
+  EXPECT_TRUE(front.allows(""));
   keys.add("secret");
-  Heard without, with;
-  generate(text_call(), without);
-  EXPECT_TRUE(without.error);
-  rpc::GenerateCall call = text_call();
-  call.api_key = "secret";
-  generate(call, with);
-  until([&] { return with.usage.has_value(); });
+  EXPECT_FALSE(front.allows(""));
+  EXPECT_FALSE(front.allows("secre"));
+  EXPECT_TRUE(front.allows("secret"));
+  EXPECT_THAT(serving.render({}), ::testing::HasSubstr("baton_auth_failures_total 2"));
+}
+
+TEST_F(InferenceFrontTest, says_in_the_metrics_where_the_time_went) {
+  Heard heard;
+  generate(text_call(), heard);
+  until([&] { return heard.usage.has_value(); });
+  EXPECT_THAT(serving.render({}),
+              ::testing::HasSubstr("vllm:request_prefill_time_seconds_count{engine=\"0\","
+                                   "model_name=\"fake\"} 1"));
 }
 
 TEST_F(InferenceFrontTest, a_draining_front_refuses) {

@@ -16,8 +16,7 @@ namespace baton::testing {
 inline std::filesystem::path shared_data(const std::string& name) {
   const char* set = std::getenv("BATON_SHARED");
   const std::filesystem::path root =
-      set ? std::filesystem::path(set)
-          : source_dir().parent_path() / "shared";
+      set ? std::filesystem::path(set) : source_dir().parent_path() / "shared";
   const auto path = root / name;
   return std::filesystem::exists(path) ? path : std::filesystem::path();
 }

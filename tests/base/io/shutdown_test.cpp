@@ -36,6 +36,29 @@ TEST(ShutdownSignal, WhatMpirunPassesOnDrainsToo) {
   EXPECT_TRUE(drained);
 }
 
+TEST(ShutdownSignal, AClosedTerminalDrainsToo) {
+  boost::asio::io_context io;
+  bool drained = false;
+  ShutdownSignal* installed = nullptr;
+  ShutdownSignal signal(io.get_executor(), [&] {
+    drained = true;
+    installed->cancel();
+  });
+  installed = &signal;
+  std::raise(SIGHUP);
+  io.run();
+  EXPECT_TRUE(drained);
+}
+
+TEST(ShutdownSignal, UnderNohupAClosedTerminalIsIgnored) {
+  std::signal(SIGHUP, SIG_IGN);
+  boost::asio::io_context io;
+  ShutdownSignal signal(io.get_executor(), [] { FAIL() << "drains"; });
+  std::raise(SIGHUP);
+  io.poll();
+  std::signal(SIGHUP, SIG_DFL);
+}
+
 TEST(ShutdownSignalDeathTest, TheSecondSignalEndsTheProcessAtOnce) {
   EXPECT_EXIT(
       {

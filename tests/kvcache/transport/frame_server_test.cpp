@@ -114,6 +114,7 @@ TEST_F(FrameServerTest, ARefusedPayloadIsReadAndThrownAway) {
   until([&] { return landings.size() == 4; });
   EXPECT_EQ(landings[0].verdict, FrameVerdict::unknown_session);
   EXPECT_EQ(landings[0].job, std::nullopt);
+  EXPECT_EQ(landings[0].session, forged.header.session);
   EXPECT_EQ(landings[1].verdict, FrameVerdict::stale_epoch);
   EXPECT_EQ(landings[1].job, JobId{1});
   EXPECT_EQ(landings[2].verdict, FrameVerdict::admitted);

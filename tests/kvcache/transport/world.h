@@ -85,7 +85,7 @@ class World : public ::testing::Test {
 
   void expect_arrived(JobId job, HandoffSender& from, uint32_t tokens) {
     ASSERT_TRUE(receiver.complete(job));
-    const auto digests = from.digests(*source);
+    const auto digests = page_digests(*source, from.pages(), tokens);
     const auto pages = receiver.commit(job, clock.now());
     for (uint32_t i = 0; i < pages.size(); ++i) {
       EXPECT_EQ(page_digest(memory, pages[i], tokens_in_page(tokens, i)), digests[i]);

@@ -27,7 +27,7 @@ struct Case {
 
 const std::vector<Case> kCases = {
     {"temperature", {0, 2, 0.5}, {-0.1, 2.1, "1", true, Json::array(), Json::object()}},
-    {"top_p", {1, 0.001}, {0, 1.01, -1, "1", false}},
+    {"top_p", {1, 0.001}, {0, 1e-300, 1.01, -1, "1", false}},
     {"top_k", {-1, 0, 1, 258, 3.0}, {-2, 259, 1.5, "1", true}},
     {"min_p", {0, 1}, {-0.01, 1.01, "0"}},
     {"presence_penalty", {-2, 2}, {-2.1, 2.1, "0"}},

@@ -21,6 +21,22 @@ TEST(Prepare, a_chat_is_rendered_and_may_use_the_rest_of_the_context) {
   EXPECT_EQ(state.attempt, Attempt(1));
 }
 
+// Its template goes beyond its limits, as an endless loop does.
+class EndlessTemplate final : public testing::FakeModel {
+  Result<std::vector<TokenId>> encode_chat(const nlohmann::json&,
+                                           const nlohmann::json&) const override {
+    return fail(ErrorCode::resource_exhausted, "the chat template takes more than 9 steps");
+  }
+};
+
+TEST(Prepare, a_template_without_end_is_not_to_be_tried_again) {
+  const auto prepared =
+      prepare_chat(R"({"messages":[{"role":"user","content":"hi"}]})", EndlessTemplate(), {});
+  ASSERT_FALSE(prepared);
+  EXPECT_EQ(prepared.error().status, 400);
+  EXPECT_EQ(prepared.error().param, "messages");
+}
+
 TEST(Prepare, each_prompt_is_a_request) {
   const auto prepared = prepare_completion(R"({"prompt":["ab","c"],"n":2})", kModel, {});
   ASSERT_EQ(prepared->states.size(), 2u);

@@ -38,6 +38,7 @@ TEST(Listener, an_address_may_hold_only_so_many_connections) {
   const auto refused = third.read();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.fields.at("retry-after"), "1");
+  EXPECT_NE(refused.body.find(R"("code":"too_many_connections")"), std::string::npos);
   first.close();
   server.until([&] { return server.listener.connections() == 1; });
   EXPECT_EQ(server.client().get("/livez").status, 200);

@@ -15,6 +15,13 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
   serving.begun(10, 1, 16);
   serving.first_token(20ms);
   serving.token_gap(30ms);
+  Timeline timeline;
+  timeline.placing = 100ms;
+  timeline.decode.queued = 200ms;
+  timeline.decode.waited = 200ms;
+  timeline.decode.prefilled = 400ms;
+  timeline.first_token = 1s;
+  serving.finished(timeline, 3s);
   serving.ended("stop", 1s, 5);
   serving.ended("abort", 1s, 2);
   const std::string text = serving.render({});
@@ -26,7 +33,11 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
         R"(vllm:time_to_first_token_seconds_count{engine="0",model_name="m"} 1)",
         R"(vllm:inter_token_latency_seconds_count{engine="0",model_name="m"} 1)",
         R"(vllm:time_per_output_token_seconds_count{engine="0",model_name="m"} 1)",
-        R"(vllm:e2e_request_latency_seconds_count{engine="0",model_name="m"} 1)"}) {
+        R"(vllm:e2e_request_latency_seconds_count{engine="0",model_name="m"} 1)",
+        R"(vllm:request_queue_time_seconds_sum{engine="0",model_name="m"} 0.5)",
+        R"(vllm:request_prefill_time_seconds_sum{engine="0",model_name="m"} 0.5)",
+        R"(vllm:request_decode_time_seconds_sum{engine="0",model_name="m"} 2)",
+        R"(vllm:request_inference_time_seconds_sum{engine="0",model_name="m"} 2.5)"}) {
     EXPECT_TRUE(has(text, line)) << line << "\n" << text;
   }
 }

@@ -10,7 +10,7 @@
 
 namespace baton::testing {
 
-class FakeModel final : public server::api::TextModel {
+class FakeModel : public server::api::TextModel {
  public:
   static constexpr TokenId kBegin = 256;
   static constexpr TokenId kEnd = 257;

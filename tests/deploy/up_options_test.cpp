@@ -1,0 +1,146 @@
+#include "deploy/up_options.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace baton::deploy {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Parsed {
+  std::optional<int> status;
+  UpOptions options;
+};
+
+Parsed parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "baton-up");
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  Parsed parsed;
+  parsed.status = parse_up_options(parsed.options, static_cast<int>(argv.size()), argv.data());
+  return parsed;
+}
+
+struct ClusterFile {
+  explicit ClusterFile(const std::string& text)
+      : path(std::filesystem::temp_directory_path() /
+             ("baton-cluster-" + std::to_string(::getpid()) + ".yaml")) {
+    std::ofstream(path) << text;
+  }
+  ~ClusterFile() { std::filesystem::remove(path); }
+  std::filesystem::path path;
+};
+
+// The value behind a flag in a command; empty if the flag is not there.
+std::string value_of(const std::vector<std::string>& command, const std::string& flag) {
+  const auto found = std::find(command.begin(), command.end(), flag);
+  return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
+}
+
+TEST(UpOptions, a_model_is_enough) {
+  const auto parsed = parse({"--model", "/models/demo/"});
+  ASSERT_FALSE(parsed.status);
+  EXPECT_EQ(parsed.options.host, "127.0.0.1");
+  EXPECT_EQ(parsed.options.port, 8000);
+  EXPECT_EQ(parsed.options.grpc_port, 8001);
+  EXPECT_EQ(parsed.options.mode, "exact");
+}
+
+TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
+  const auto above =
+      std::filesystem::temp_directory_path() / ("baton-names-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(above / "demo");
+  for (const char* spelled : {"demo", "demo/", "demo/../demo", "demo/."}) {
+    const std::string model = above / spelled;
+    EXPECT_EQ(parse({"--model", model}).options.served_model_name, "demo") << spelled;
+  }
+  std::filesystem::remove_all(above);
+  EXPECT_EQ(parse({"--model", "/m/x", "--served-model-name", "y"}).options.served_model_name, "y");
+}
+
+TEST(UpOptions, the_command_line_beats_the_environment_beats_the_file_beats_the_default) {
+  const ClusterFile file("model: /models/m\nport: 1001\ngrpc-port: 1002\nmax-num-seqs: 3\n");
+  ::setenv("BATON_GRPC_PORT", "2002", 1);
+  ::setenv("BATON_PORT", "2001", 1);
+  const auto parsed = parse({"--cluster", file.path, "--port", "3001"});
+  ::unsetenv("BATON_GRPC_PORT");
+  ::unsetenv("BATON_PORT");
+  ASSERT_FALSE(parsed.status);
+  EXPECT_EQ(parsed.options.model, "/models/m");
+  EXPECT_EQ(parsed.options.port, 3001);
+  EXPECT_EQ(parsed.options.grpc_port, 2002);
+  EXPECT_EQ(parsed.options.max_num_seqs, 3u);
+  EXPECT_EQ(parsed.options.max_num_batched_tokens, UpOptions().max_num_batched_tokens);
+}
+
+TEST(UpOptions, mistakes_end_with_2) {
+  EXPECT_EQ(parse({}).status, 2) << "no model";
+  EXPECT_EQ(parse({"--model", "m", "--nonsense"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--port", "70000"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--mode", "sloppy"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--draft-tokens", "9999"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--cluster", "/nowhere.yaml"}).status, 2);
+  for (const char* text : {"nonsense: 1\n", "model: [a, b]\n", "- model\n", "just words\n"}) {
+    const ClusterFile file(text);
+    EXPECT_EQ(parse({"--model", "m", "--cluster", file.path}).status, 2) << text;
+  }
+  EXPECT_EQ(parse({"--help"}).status, 0);
+}
+
+TEST(UpOptions, a_bad_layout_or_model_is_refused_before_anything_starts) {
+  UpOptions options;
+  options.model = "/nowhere";
+  EXPECT_THAT(check_up_options(options).error().message, HasSubstr("/nowhere"));
+  options.decode = "tp=0";
+  EXPECT_THAT(check_up_options(options).error().message, HasSubstr("tp"));
+}
+
+TEST(UpOptions, every_daemon_is_told_what_concerns_it) {
+  UpOptions options;
+  options.model = "/m";
+  options.served_model_name = "name";
+  options.prefill = "threads=3,instances=2";
+  options.decode = "tp=1,dp=1";
+  options.transport = "tcp";
+  options.kv_memory = 77;
+  options.max_model_len = 99;
+  options.draft_tokens = 0;
+  options.api_key_file = "/keys";
+  const ClusterPlan plan = plan_cluster(options);
+  ASSERT_EQ(plan.workers.size(), 3u);
+  EXPECT_EQ(plan.workers[0].name, "prefill-0");
+  EXPECT_EQ(plan.workers[1].name, "prefill-1");
+  EXPECT_EQ(plan.workers[2].name, "decode-0");
+  for (const DaemonPlan& worker : plan.workers) {
+    EXPECT_THAT(worker.command, Contains("mpirun"));
+    EXPECT_EQ(worker.drain_signal, SIGUSR1);
+    EXPECT_EQ(value_of(worker.command, "--name"), worker.name);
+    EXPECT_EQ(value_of(worker.command, "--model"), "/m");
+    EXPECT_EQ(value_of(worker.command, "--host"), "127.0.0.1") << "whatever BATON_HOST says";
+    EXPECT_EQ(value_of(worker.command, "--port"), "0") << "whatever BATON_PORT says";
+    EXPECT_EQ(value_of(worker.command, "--transport"), "tcp");
+    EXPECT_EQ(value_of(worker.command, "--kv-memory"), "77");
+    EXPECT_EQ(value_of(worker.command, "--max-model-len"), "99");
+  }
+  EXPECT_THAT(value_of(plan.workers[0].command, "--layout"), HasSubstr("threads=3"));
+  EXPECT_THAT(plan.workers[0].command, Not(Contains("--draft-tokens")));
+  EXPECT_EQ(value_of(plan.workers[2].command, "--draft-tokens"), "0");
+  EXPECT_THAT(plan.scheduler.command.front(), EndsWith("baton-scheduler"));
+  EXPECT_EQ(plan.scheduler.drain_signal, SIGTERM);
+  EXPECT_EQ(value_of(plan.gateway.command, "--served-model-name"), "name");
+  EXPECT_EQ(value_of(plan.gateway.command, "--max-model-len"), "99");
+  EXPECT_EQ(value_of(plan.gateway.command, "--api-key-file"), "/keys");
+}
+
+}  // namespace
+}  // namespace baton::deploy
