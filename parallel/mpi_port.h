@@ -1,8 +1,8 @@
 // mpi_port: the port of this rank in its MPI job.
 //
 // Used inside a step only: Open MPI's waits poll (with mpi_yield_when_idle they give the processor
-// away each time). Thread safety: one owner thread, the only one of the process that calls MPI
-// between World::join and the World's end.
+// away each time). Thread safety: one thread at a time, the only one of the process that calls MPI
+// meanwhile.
 #pragma once
 
 #include <memory>

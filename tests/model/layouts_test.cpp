@@ -100,8 +100,6 @@ std::vector<std::string> matrix() {
   for (const char* shape : {"tp=1,dp=1", "tp=2,dp=1", "tp=4,dp=1", "tp=1,dp=2", "tp=2,dp=2",
                             "tp=4,dp=2", "tp=8,dp=1", "tp=1,dp=5"}) {
     for (const char* slots : {"", ",redundant=3", ",shared=routed", ",redundant=5,shared=routed"}) {
-      const bool alone = std::string_view(shape) == "tp=1,dp=1";
-      if (alone && std::string_view(slots).starts_with(",redundant")) continue;  // no use for them
       for (const char* overlap : {"", ",overlap=on"}) {
         all.push_back(std::string(shape) + slots + overlap);
       }
