@@ -28,7 +28,6 @@ struct Sequence {
   std::vector<TokenId> tokens;  // prompt, known, sampled
   uint32_t prompt_tokens = 1;
   uint32_t cached = 0;  // entries 0..cached-1 are in its pages
-  uint32_t group = 0;   // given by the batch
   std::vector<PageId> pages;
   SamplingParams sampling;
   ReportParams report;
@@ -36,6 +35,7 @@ struct Sequence {
   uint32_t min_tokens = 0;
   uint32_t max_tokens = 1;
   std::vector<TokenId> drafts;  // from its last result
+  uint32_t group = 0;           // given by the batch
 };
 
 class RunningBatch {

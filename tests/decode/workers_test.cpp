@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "decode/decode_worker.h"
+#include "parallel/local_port.h"
 #include "prefill/prefill_worker.h"
 #include "proto/direct.h"
 #include "scheduler/scheduler_service.h"
