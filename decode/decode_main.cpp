@@ -10,10 +10,11 @@
 
 namespace {
 
-baton::Result<void> run(const baton::decode::DecodeOptions& options) {
+baton::Result<void> run(const baton::decode::DecodeOptions& options,
+                        std::unique_ptr<baton::parallel::Port> port) {
   using namespace baton;
   const Log log("baton-decode", options.instance.name);
-  BATON_TRY(instance, model::Instance::open(options.instance));
+  BATON_TRY(instance, model::Instance::open(options.instance, std::move(port)));
   BATON_TRY(tokenizer, text::Tokenizer::load(options.instance.model));
   boost::asio::io_context io;
   const SystemClock clock;
@@ -52,6 +53,6 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
   baton::decode::fit_rows(options);
-  const auto done = run(options);
-  return done ? 0 : baton::report_failure("baton-decode", done.error());
+  return baton::model::run_rank("baton-decode", **world, options.instance,
+                                [&](auto port) { return run(options, std::move(port)); });
 }

@@ -15,8 +15,7 @@ DecodeState::DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, Dr
       receiver_(pool_, setup_.format, setup_.sessions),
       handoffs_(setup_.limits, pool_, receiver_, setup_.frame_address, setup_.sessions.lease,
                 std::move(draw)),
-      batch_(setup_.limits.sequences_max, setup_.limits.rows_max, setup_.limits.fill_rows_min,
-             setup_.limits.fill_rows_max, setup_.limits.draft_tokens) {}
+      batch_(setup_.limits) {}
 
 Actions DecodeState::step(const Event& event, Instant now) {
   now_ = now;
@@ -190,7 +189,7 @@ uint32_t DecodeState::places_used() const {
 void DecodeState::join_batch() {
   const auto waiting = in_phase(Phase::waiting);
   if (waiting.empty()) return;
-  uint32_t places = setup_.limits.sequences_max - places_used();
+  uint32_t places = setup_.limits.places() - places_used();
   for (const auto& it : waiting) {
     Request& request = it->second;
     if (request.state.choices > places) break;  // a wide request is not overtaken for ever

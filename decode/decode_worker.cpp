@@ -16,6 +16,7 @@ DecodeSetup setup_of(const model::Instance& instance, const DecodeOptions& optio
                      Incarnation self) {
   const checkpoint::ModelConfig& config = instance.checkpoint->config();
   DecodeSetup setup;
+  setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.instance.max_num_seqs;
   setup.limits.rows_max = options.instance.max_batched_tokens;
   setup.limits.draft_tokens = instance.runner->has_mtp() ? options.draft_tokens : 0;

@@ -89,7 +89,7 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
   if (counts.accepted != counts.finished + counts.cancelled + counts.given_up + state.live())
     return "not every request that was accepted is live or has ended exactly once";
   if (state.live() > state.setup_.limits.requests_max) return "more requests than the limit";
-  if (state.places_used() > state.setup_.limits.sequences_max)
+  if (state.places_used() > state.setup_.limits.places())
     return "more choices run than the batch has places";
   return std::nullopt;
 }

@@ -60,7 +60,7 @@ Result<void> validate(const RequestState& request, const DecodeLimits& limits,
         ErrorCode::invalid_argument,
         "{} prompt tokens and max_tokens {} are more than the {} that the model can attend to", n,
         most, model.context_max);
-  const uint32_t choices_max = std::min(limits.choices_max, limits.sequences_max);
+  const uint32_t choices_max = std::min(limits.choices_max, limits.places());
   if (request.choices == 0 || request.choices > choices_max)
     return fail(ErrorCode::invalid_argument, "{} choices are not between 1 and {}", request.choices,
                 choices_max);

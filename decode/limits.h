@@ -13,12 +13,14 @@ namespace baton::decode {
 
 struct DecodeLimits {
   uint32_t requests_max = 256;   // live: at prefill, waiting and running
-  uint32_t sequences_max = 64;   // choices in the running batch
-  uint32_t rows_max = 256;       // of one step; at least sequences_max + fill_rows_min
+  uint32_t groups = 1;           // DP groups: each has a batch of its own, steps are in common
+  uint32_t sequences_max = 64;   // choices in a group's batch
+  uint32_t rows_max = 256;       // of a group in one step; at least sequences_max + fill_rows_min
   uint32_t fill_rows_min = 32;   // rows that a step keeps for prompts and replays, if there are any
   uint32_t fill_rows_max = 128;  // and gives them at most, while others wait for tokens
   uint32_t draft_tokens = 1;     // verified a step; 0: no speculation
   uint32_t choices_max = 16;
+  uint32_t places() const { return groups * sequences_max; }
   uint32_t stop_strings_max = 16;
 
   Duration prefill_silence_max = 5s;  // a job of which nothing is heard: its prefill is lost

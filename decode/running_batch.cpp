@@ -1,30 +1,39 @@
 #include "decode/running_batch.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/result.h"
 
 namespace baton::decode {
 
-RunningBatch::RunningBatch(uint32_t sequences_max, uint32_t rows_max, uint32_t fill_rows_min,
-                           uint32_t fill_rows_max, uint32_t draft_tokens)
-    : sequences_max_(sequences_max),
-      rows_max_(rows_max),
-      fill_rows_min_(fill_rows_min),
-      fill_rows_max_(fill_rows_max),
-      draft_tokens_(draft_tokens) {
-  check(fill_rows_min_ >= 1 && fill_rows_max_ >= fill_rows_min_ &&
-            sequences_max_ + fill_rows_min_ <= rows_max_,
+RunningBatch::RunningBatch(const DecodeLimits& limits) : limits_(limits) {
+  check(limits_.groups >= 1 && limits_.fill_rows_min >= 1 &&
+            limits_.fill_rows_max >= limits_.fill_rows_min &&
+            limits_.sequences_max + limits_.fill_rows_min <= limits_.rows_max,
         "a step must have room for every sequence's row and for some rows that fill");
 }
 
 void RunningBatch::add(Sequence sequence) {
-  check(sequences_.size() < sequences_max_, "the batch is full");
+  check(sequences_.size() < limits_.places(), "the batch is full");
   check(!sequence.tokens.empty() && sequence.cached < sequence.tokens.size(),
         "a sequence joins that has nothing to compute");
+  sequence.group = lightest_group();
   sequence.tokens.reserve(size_t{sequence.prompt_tokens} + sequence.max_tokens);
   sequences_.push_back(std::make_unique<Sequence>(std::move(sequence)));
+}
+
+uint32_t RunningBatch::lightest_group() const {
+  std::vector<std::pair<uint64_t, uint32_t>> loads(limits_.groups);  // tokens, sequences
+  for (const auto& sequence : sequences_) {
+    loads[sequence->group].first += sequence->tokens.size();
+    ++loads[sequence->group].second;
+  }
+  for (auto& [tokens, sequences] : loads) {
+    if (sequences >= limits_.sequences_max) tokens = std::numeric_limits<uint64_t>::max();
+  }
+  return static_cast<uint32_t>(std::ranges::min_element(loads) - loads.begin());
 }
 
 std::vector<PageId> RunningBatch::remove(RequestId request, std::optional<ChoiceIndex> choice) {
@@ -50,7 +59,7 @@ std::vector<PageId> RunningBatch::remove(RequestId request, std::optional<Choice
 // and not across the index from which stop tokens are allowed.
 uint32_t RunningBatch::drafts_allowed(const Sequence& sequence) const {
   const auto produced = static_cast<uint32_t>(sequence.tokens.size()) - sequence.prompt_tokens;
-  uint32_t most = std::min<uint32_t>(draft_tokens_, sequence.max_tokens - produced - 1);
+  uint32_t most = std::min<uint32_t>(limits_.draft_tokens, sequence.max_tokens - produced - 1);
   if (produced < sequence.min_tokens) most = std::min(most, sequence.min_tokens - produced - 1);
   return std::min(most, static_cast<uint32_t>(sequence.drafts.size()));
 }
@@ -69,51 +78,56 @@ RunningBatch::Rows RunningBatch::plan(Sequence& sequence, uint32_t rows) const {
 std::vector<model::SequenceRows> RunningBatch::build() {
   std::vector<model::SequenceRows> step;
   if (in_flight() || sequences_.empty()) return step;
+  for (uint32_t group = 0; group < limits_.groups; ++group) build_group(group);
+  for (const Rows& rows : flight_) step.push_back(rows_of(rows));
+  return step;
+}
 
-  // One row for each that samples is certain; what fills gets its share before any draft does.
+// One row for each that samples is certain; what fills gets its share before any draft does.
+void RunningBatch::build_group(uint32_t group) {
   const auto fills = [](const Sequence& sequence) {
     return sequence.fills_only || sequence.tokens.size() - sequence.cached > 1;
   };
   uint32_t sampling = 0;
   uint64_t filling = 0;
   for (const auto& sequence : sequences_) {
+    if (sequence->group != group) continue;
     if (!fills(*sequence))
       ++sampling;
     else
       filling += sequence->tokens.size() - sequence->cached;
   }
-  uint32_t fill_room = rows_max_ - sampling;
-  if (sampling > 0) fill_room = std::min(fill_room, fill_rows_max_);
-  const auto fill_kept = static_cast<uint32_t>(std::min<uint64_t>(filling, fill_rows_min_));
-  uint32_t draft_room = rows_max_ - sampling - fill_kept;
+  uint32_t fill_room = limits_.rows_max - sampling;
+  if (sampling > 0) fill_room = std::min(fill_room, limits_.fill_rows_max);
+  const auto fill_kept = static_cast<uint32_t>(std::min<uint64_t>(filling, limits_.fill_rows_min));
+  uint32_t draft_room = limits_.rows_max - sampling - fill_kept;
 
   for (const auto& sequence : sequences_) {
-    if (fills(*sequence)) continue;
+    if (sequence->group != group || fills(*sequence)) continue;
     const Rows rows = plan(*sequence, 1 + draft_room);
     draft_room -= rows.drafts;
     flight_.push_back(rows);
   }
   fill_room = std::min(fill_room, draft_room + fill_kept);
   for (const auto& sequence : sequences_) {
-    if (!fills(*sequence) || fill_room == 0) continue;
+    if (sequence->group != group || !fills(*sequence) || fill_room == 0) continue;
     const Rows rows = plan(*sequence, fill_room);
     fill_room -= rows.known + rows.drafts;
     flight_.push_back(rows);
   }
-  for (const Rows& rows : flight_) step.push_back(rows_of(rows));
-  return step;
 }
 
 model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
   const Sequence& sequence = *rows.sequence;
   const std::span<const TokenId> tokens(sequence.tokens);
   model::SequenceRows out;
+  out.group = sequence.group;
   out.pages = sequence.pages;
   out.prompt_tokens = sequence.prompt_tokens;
   out.first = sequence.cached;
   out.tokens = tokens.subspan(sequence.cached, rows.known);
   out.choice = sequence.choice;
-  out.draft = draft_tokens_ > 0 && rows.samples;
+  out.draft = limits_.draft_tokens > 0 && rows.samples;
   if (!rows.samples) {
     out.next = tokens[sequence.cached + rows.known];
     return out;

@@ -1,12 +1,13 @@
 // RunningBatch: the sequences that share each step, and the rows that each gets.
 //
-// A sequence joins and leaves at any step. One that samples gets its row in every step, and rows to
-// verify its drafts as far as there is room; prompts that decode prefills itself and tokens that
-// are replayed share the rest, first come first served, at least fill_rows_min and, while others
-// wait for tokens, at most fill_rows_max rows. At most one step is in flight; what it reads
-// (tokens, pages) stays until it is done, also of a sequence removed meanwhile. Nothing here may
-// change a token: rows are alone (README, "Same request, same bytes"). Thread safety: its owner's;
-// the spans of a step may be read from another thread until complete().
+// A sequence joins and leaves at any step, in the DP group with room that holds the fewest tokens,
+// then the fewest sequences; the limits are of each group. One that samples gets its row in every
+// step, and rows to verify its drafts as far as there is room; prompts that decode prefills itself
+// and tokens that are replayed share the rest, first come first served, at least fill_rows_min and,
+// while others wait for tokens, at most fill_rows_max rows. At most one step is in flight; what it
+// reads (tokens, pages) stays until it is done, also of a sequence removed meanwhile. Nothing here
+// may change a token: rows are alone (README, "Same request, same bytes"). Thread safety: its
+// owner's; the spans of a step may be read from another thread until complete().
 #pragma once
 
 #include <memory>
@@ -34,12 +35,12 @@ struct Sequence {
   uint32_t min_tokens = 0;
   uint32_t max_tokens = 1;
   std::vector<TokenId> drafts;  // from its last result
+  uint32_t group = 0;           // given by the batch
 };
 
 class RunningBatch {
  public:
-  RunningBatch(uint32_t sequences_max, uint32_t rows_max, uint32_t fill_rows_min,
-               uint32_t fill_rows_max, uint32_t draft_tokens);
+  explicit RunningBatch(const DecodeLimits& limits);
 
   void add(Sequence sequence);
   // Takes a request's sequences (or one) out. Returns the pages that nothing reads any more; those
@@ -77,9 +78,11 @@ class RunningBatch {
   };
   Rows plan(Sequence& sequence, uint32_t rows) const;
   model::SequenceRows rows_of(const Rows& rows) const;
+  uint32_t lightest_group() const;
+  void build_group(uint32_t group);
   uint32_t drafts_allowed(const Sequence& sequence) const;
 
-  uint32_t sequences_max_, rows_max_, fill_rows_min_, fill_rows_max_, draft_tokens_;
+  const DecodeLimits limits_;
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in the order they joined
   std::vector<std::unique_ptr<Sequence>> removed_;    // while the step in flight reads them
   std::vector<Rows> flight_;

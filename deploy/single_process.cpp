@@ -7,6 +7,7 @@
 #include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "deploy/announce.h"
+#include "parallel/local_port.h"
 #include "prefill/prefill_worker.h"
 #include "proto/direct.h"
 #include "scheduler/scheduler_service.h"
@@ -97,7 +98,7 @@ Result<void> AllRoles::start() {
 
 Result<void> AllRoles::start_prefill() {
   const auto options = instance_options(up_, up_.prefill, "prefill-0");
-  BATON_TRY(instance, model::Instance::open(options));
+  BATON_TRY(instance, model::Instance::open(options, parallel::lone_port()));
   prefill_instance_ = std::move(instance);
   prefill_ = std::make_unique<prefill::PrefillWorker>(io_.get_executor(), clock_,
                                                       Log("prefill", options.name),
@@ -113,7 +114,7 @@ Result<void> AllRoles::start_decode() {
   options.instance = instance_options(up_, up_.decode, "decode-0");
   options.draft_tokens = up_.draft_tokens;
   decode::fit_rows(options);
-  BATON_TRY(instance, model::Instance::open(options.instance));
+  BATON_TRY(instance, model::Instance::open(options.instance, parallel::lone_port()));
   decode_instance_ = std::move(instance);
   BATON_TRY(tokenizer, text::Tokenizer::load(up_.model));
   tokenizer_.emplace(std::move(tokenizer));

@@ -1,5 +1,6 @@
 #include "deploy/up_options.h"
 
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include "base/system/options.h"
 #include "deploy/process.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/summary.h"
 
 namespace baton::deploy {
 
@@ -61,10 +63,11 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.set_config("--cluster", "", "YAML file with these flags as KEY: VALUE lines");
   app.config_formatter(std::make_shared<YamlConfig>(app));
   app.allow_config_extras(false);
-  app.add_option("--prefill", o.prefill, "layout of prefill: tp=1,dp=1,threads=1,instances=1")
+  app.add_option("--prefill", o.prefill,
+                 "layout of prefill: tp=, dp=, redundant=, shared=replicated|routed, "
+                 "overlap=on|off, ranks_per_host=, threads=, instances=")
       ->capture_default_str();
-  app.add_option("--decode", o.decode, "layout of decode: tp=1,dp=1,threads=1,instances=1")
-      ->capture_default_str();
+  app.add_option("--decode", o.decode, "layout of decode: the same keys")->capture_default_str();
   app.add_option("--transport", o.transport,
                  "how latent blocks travel: auto (shared memory on one host, else TCP) or tcp")
       ->check(CLI::IsMember({"auto", "tcp"}))
@@ -105,9 +108,19 @@ void add_front_options(CLI::App& app, UpOptions& o) {
 std::string program(const std::string& name) { return program_folder() / name; }
 
 // An instance is an MPI job, also at one rank.
+// With more ranks than cores one that waits gives its core away.
 std::vector<std::string> mpirun(uint32_t ranks) {
-  return {"/usr/bin/env", "mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to",
-          "none",         "-np",    std::to_string(ranks)};
+  return {"/usr/bin/env",
+          "mpirun",
+          "--allow-run-as-root",
+          "--oversubscribe",
+          "--bind-to",
+          "none",
+          "--mca",
+          "mpi_yield_when_idle",
+          "1",
+          "-np",
+          std::to_string(ranks)};
 }
 
 void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
@@ -168,13 +181,49 @@ std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
   return std::nullopt;
 }
 
+namespace {
+
+// What the instances of all layouts take on this machine: weights lie in the page cache once, each
+// instance has a pool, each rank its process.
+Result<void> check_memory(const UpOptions& options, const checkpoint::Summary& summary,
+                          uint64_t instances, uint64_t ranks) {
+  constexpr uint64_t kRankBytes = uint64_t{24} << 20;
+  const uint64_t weights = summary.main.stored_bytes + summary.mtp.stored_bytes;
+  const uint64_t needed = weights + instances * options.kv_memory + ranks * kRankBytes;
+  const auto there = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (needed <= there) return {};
+  return fail(
+      ErrorCode::resource_exhausted,
+      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, {} ranks), and the "
+      "machine has {:.1f}; lower --kv-memory or the layouts",
+      static_cast<double>(needed) / (1 << 30), static_cast<double>(weights) / (1 << 30), instances,
+      static_cast<double>(options.kv_memory) / (1 << 30), ranks,
+      static_cast<double>(there) / (1 << 30));
+}
+
+}  // namespace
+
 Result<void> check_up_options(const UpOptions& options) {
+  std::vector<parallel::Layout> layouts;
   for (const std::string& text : {options.prefill, options.decode}) {
     BATON_TRY(layout, parallel::parse_layout(text));
-    BATON_CHECKED(parallel::check_one_rank(layout));
+    if (options.single_process && layout.ranks() > 1) {
+      return fail(ErrorCode::unsupported,
+                  "--single-process runs instances of one rank, not of {}; leave tp and dp out",
+                  layout.ranks());
+    }
+    layouts.push_back(layout);
   }
-  BATON_CHECKED(checkpoint::Checkpoint::open(options.model));
-  return {};
+  BATON_TRY(checkpoint, checkpoint::Checkpoint::open(options.model));
+  uint64_t instances = 0;
+  uint64_t ranks = 0;
+  for (const parallel::Layout& layout : layouts) {
+    BATON_CHECKED(parallel::check_layout(layout, checkpoint::model_shape(checkpoint.config())));
+    instances += layout.instances;
+    ranks += uint64_t{layout.instances} * layout.ranks();
+  }
+  return check_memory(options, checkpoint::summarize(checkpoint), instances, ranks);
 }
 
 ClusterPlan plan_cluster(const UpOptions& o) {

@@ -41,6 +41,14 @@ Result<PoolMemory> PoolMemory::create_shared(PageFormat format, uint32_t pages,
   return PoolMemory(std::move(mapping), format, pages);
 }
 
+Result<PoolMemory> PoolMemory::join_shared(PageFormat format, uint32_t pages,
+                                           const std::string& shared_name) {
+  BATON_TRY(size, bytes_of(format, pages));
+  BATON_TRY(mapping, Mapping::open_shared(shared_name, Mapping::Access::write));
+  check(mapping.bytes().size() == size, "the ranks of an instance agree on its pool");
+  return PoolMemory(std::move(mapping), format, pages);
+}
+
 size_t PoolMemory::offset_of(PageId page, uint32_t layer) const {
   check(page.value < pages_ && layer < format_.layers, "a block outside the pool is named");
   return (size_t{page.value} * format_.layers + layer) * format_.block_bytes();

@@ -40,6 +40,9 @@ class PoolMemory {
   static Result<PoolMemory> create_private(PageFormat format, uint32_t pages);
   static Result<PoolMemory> create_shared(PageFormat format, uint32_t pages,
                                           const std::string& label);
+  // The pool that another rank of this instance has created, to write to it as well.
+  static Result<PoolMemory> join_shared(PageFormat format, uint32_t pages,
+                                        const std::string& shared_name);
 
   const PageFormat& format() const { return format_; }
   uint32_t pages() const { return pages_; }

@@ -1,5 +1,14 @@
 #include "model/instance.h"
 
+#include <sstream>
+
+#include "base/io/daemon.h"
+#include "base/io/shutdown.h"
+#include "model/checkpoint/summary.h"
+#include "model/team_runner.h"
+#include "parallel/collectives.h"
+#include "parallel/mpi_port.h"
+
 namespace baton::model {
 
 namespace {
@@ -43,7 +52,9 @@ Manifest manifest_of(const InstanceOptions& options, const checkpoint::Checkpoin
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
   app.add_option("--mode", o.mode, "numeric mode: exact")->capture_default_str();
-  app.add_option("--layout", o.layout, "shape of the instance: tp=1,dp=1,threads=1")
+  app.add_option(
+         "--layout", o.layout,
+         "shape of the instance: tp, dp, redundant, shared, overlap, ranks_per_host, threads")
       ->capture_default_str();
   app.add_option("--name", o.name, "name in the cluster; stable over restarts")
       ->capture_default_str();
@@ -59,34 +70,116 @@ void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--max-model-len", o.max_model_len,
                  "longest prompt and answer together, in tokens; 0: the model's own limit")
       ->capture_default_str();
-  app.add_option("--max-num-batched-tokens", o.max_batched_tokens, "rows of one step at most")
+  app.add_option("--max-num-batched-tokens", o.max_batched_tokens,
+                 "rows of one step at most, for each of dp groups")
       ->check(CLI::Range(16, 65536))
       ->capture_default_str();
-  app.add_option("--max-num-seqs", o.max_num_seqs, "sequences of one step at most")
+  app.add_option("--max-num-seqs", o.max_num_seqs,
+                 "sequences of one step at most, for each of dp groups")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
 }
 
-Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options) {
+namespace {
+
+constexpr parallel::Tag kMemoryTag = 3;
+
+RunnerOptions runner_options(const InstanceOptions& options, const parallel::Layout& layout) {
+  RunnerOptions runner;
+  runner.mode = options.mode;
+  runner.layout = layout;
+  runner.rows_max = options.max_batched_tokens;
+  runner.sequences_max = options.max_num_seqs;
+  return runner;
+}
+
+// The layout of these options, if the model can be run so by that many ranks.
+Result<parallel::Layout> layout_of(const InstanceOptions& options,
+                                   const checkpoint::ModelConfig& config, uint32_t ranks) {
   BATON_TRY(layout, parallel::parse_layout(options.layout));
-  BATON_CHECKED(parallel::check_one_rank(layout));
+  BATON_CHECKED(parallel::check_layout(layout, checkpoint::model_shape(config)));
+  if (layout.ranks() != ranks) {
+    return fail(ErrorCode::invalid_argument,
+                "--layout {} needs {} ranks, and this job has {}: start it with mpirun -np {}",
+                options.layout, layout.ranks(), ranks, layout.ranks());
+  }
+  return layout;
+}
+
+// What rank 0 has made for all: the names of the doorbell and of the pool, and the pool's pages.
+struct SharedMemory {
+  std::string doorbell, pool;
+  uint32_t pages = 0;
+};
+
+void announce(const SharedMemory& memory, parallel::Port& port) {
+  const std::string text = fmt::format("{}\n{}\n{}", memory.doorbell, memory.pool, memory.pages);
+  const auto bytes = std::as_bytes(std::span(text));
+  std::vector<std::byte> message(bytes.begin(), bytes.end());
+  parallel::broadcast(port, kMemoryTag, message);
+}
+
+SharedMemory hear_of_memory(parallel::Port& port) {
+  std::vector<std::byte> message;
+  parallel::broadcast(port, kMemoryTag, message);
+  std::istringstream text(
+      std::string(reinterpret_cast<const char*>(message.data()), message.size()));
+  SharedMemory memory;
+  std::getline(text, memory.doorbell);
+  std::getline(text, memory.pool);
+  text >> memory.pages;
+  return memory;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options,
+                                                 std::unique_ptr<parallel::Port> port) {
   BATON_TRY(opened, checkpoint::Checkpoint::open(options.model));
   auto checkpoint = std::make_unique<const checkpoint::Checkpoint>(std::move(opened));
+  BATON_TRY(layout, layout_of(options, checkpoint->config(), port->size()));
   BATON_TRY(context_max, context_of(options, checkpoint->config()));
-  RunnerOptions runner_options;
-  runner_options.mode = options.mode;
-  runner_options.threads = layout.threads;
-  runner_options.rows_max = options.max_batched_tokens;
-  runner_options.sequences_max = options.max_num_seqs;
-  BATON_TRY(runner, Runner::create(*checkpoint, runner_options));
+  BATON_TRY(doorbell, parallel::Doorbell::create());
+  auto bell = std::make_unique<parallel::Doorbell>(std::move(doorbell));
+  BATON_TRY(runner, TeamRunner::create(*checkpoint, runner_options(options, layout), *port,
+                                       [ring = bell.get()] { ring->ring(); }));
   const kvcache::PageFormat format = runner->page_format();
   BATON_TRY(pages, pages_of(options, format, context_max));
-  BATON_TRY(pool, options.shared_memory()
-                      ? kvcache::PoolMemory::create_shared(format, pages, options.name)
-                      : kvcache::PoolMemory::create_private(format, pages));
+  const bool shared = options.shared_memory() || layout.ranks() > 1;
+  BATON_TRY(pool, shared ? kvcache::PoolMemory::create_shared(format, pages, options.name)
+                         : kvcache::PoolMemory::create_private(format, pages));
+  if (layout.ranks() > 1) announce({bell->name(), pool.shared_name(), pages}, *port);
   const Manifest manifest = manifest_of(options, *checkpoint, format);
-  return std::make_unique<Instance>(
-      Instance{std::move(checkpoint), std::move(runner), std::move(pool), manifest, context_max});
+  return std::make_unique<Instance>(Instance{layout, std::move(checkpoint), std::move(port),
+                                             std::move(bell), std::move(runner), std::move(pool),
+                                             manifest, context_max});
+}
+
+Result<void> serve_rank(const InstanceOptions& options, parallel::Port& port) {
+  BATON_TRY(checkpoint, checkpoint::Checkpoint::open(options.model));
+  BATON_TRY(layout, layout_of(options, checkpoint.config(), port.size()));
+  BATON_TRY(rank, RankRunner::create(checkpoint, runner_options(options, layout), port));
+  const SharedMemory memory = hear_of_memory(port);
+  BATON_TRY(bell, parallel::Doorbell::open(memory.doorbell));
+  BATON_TRY(pool, kvcache::PoolMemory::join_shared(rank->page_format(), memory.pages, memory.pool));
+  StepServer server(*rank, port, layout.tp);
+  do {
+    bell.wait();
+  } while (server.serve(pool));
+  return {};
+}
+
+int run_rank(const std::string& program, parallel::World& world, const InstanceOptions& options,
+             const std::function<Result<void>(std::unique_ptr<parallel::Port>)>& lead) {
+  auto port = parallel::mpi_port(world);
+  const bool leads = world.rank() == 0;
+  if (!leads) ignore_drain_signals();
+  const auto done = leads ? lead(std::move(port)) : serve_rank(options, *port);
+  if (done) return 0;
+  const int status = report_failure(
+      leads ? program : fmt::format("{} (rank {})", program, world.rank()), done.error());
+  if (world.size() > 1) world.abort(status);
+  return status;
 }
 
 void add_expert_metrics(MetricsSnapshot& into, const Runner& runner) {

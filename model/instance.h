@@ -1,10 +1,13 @@
 // Instance: what a prefill and a decode daemon have in common: options, weights, runner, cache.
 //
+// It lives on rank 0 of an MPI job; serve_rank() is all that the other ranks do.
+//
 // open() checks everything that can be checked before anything is served: the layout, the
 // checkpoint, and that the cache holds at least one request of the longest length.
 // Thread safety: immutable after open, but for the runner and the pool's bytes (see there).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,7 +16,10 @@
 #include "kvcache/pool_memory.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/runner.h"
+#include "parallel/doorbell.h"
 #include "parallel/layout.h"
+#include "parallel/port.h"
+#include "parallel/world.h"
 #include "proto/cluster.h"
 
 namespace baton::model {
@@ -40,15 +46,28 @@ struct InstanceOptions {
 void add_instance_options(CLI::App& app, InstanceOptions& options);
 
 struct Instance {
+  parallel::Layout layout;
   std::unique_ptr<const checkpoint::Checkpoint> checkpoint;
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<parallel::Port> port;
+  std::unique_ptr<parallel::Doorbell> bell;
+  std::unique_ptr<Runner> runner;  // its end is the other ranks' end
   kvcache::PoolMemory pool;
   Manifest manifest;
   uint32_t context_max = 0;
 
   // Pages for a context of `context_max` tokens are the least that `kv_memory` must hold.
-  static Result<std::unique_ptr<Instance>> open(const InstanceOptions& options);
+  // `port` is rank 0's. If this fails the other ranks must be ended: they wait for it.
+  static Result<std::unique_ptr<Instance>> open(const InstanceOptions& options,
+                                                std::unique_ptr<parallel::Port> port);
 };
+
+// Takes part in the instance's steps, as a rank other than 0, until rank 0's runner is destroyed.
+Result<void> serve_rank(const InstanceOptions& options, parallel::Port& port);
+
+// What a worker's main does once its options are known: rank 0 leads, all others serve its steps;
+// one that fails says why and ends the job. Returns the status for main.
+int run_rank(const std::string& program, parallel::World& world, const InstanceOptions& options,
+             const std::function<Result<void>(std::unique_ptr<parallel::Port>)>& lead);
 
 // Counters of the tokens that each expert has been given, for heartbeats.
 void add_expert_metrics(MetricsSnapshot& into, const Runner& runner);

@@ -25,11 +25,13 @@
 #include "base/system/thread_pool.h"
 #include "kvcache/pool_memory.h"
 #include "model/checkpoint/checkpoint.h"
+#include "parallel/layout.h"
 #include "proto/request.h"
 
 namespace baton::model {
 
 struct SequenceRows {
+  uint32_t group = 0;               // the DP group that runs it
   std::span<const PageId> pages;    // covers every row's position
   uint32_t prompt_tokens = 1;       // n
   Position first = 0;               // position of tokens[0]
@@ -62,17 +64,14 @@ struct SequenceResult {
 
 struct RunnerOptions {
   std::string mode = "exact";
-  unsigned threads = 1;
-  uint32_t rows_max = 512;  // of one step; buffers are sized for it at start
-  uint32_t sequences_max = 64;
+  parallel::Layout layout;
+  uint32_t rows_max = 512;      // of one step and DP group; buffers are sized for it at start
+  uint32_t sequences_max = 64;  // of one step and DP group
   std::optional<unsigned> isa;  // tests: force a kernel path (kernels::Isa)
 };
 
 class Runner {
  public:
-  // Reads the weights it owns. The checkpoint must outlive the runner (weights are mapped).
-  static Result<std::unique_ptr<Runner>> create(const checkpoint::Checkpoint& checkpoint,
-                                                RunnerOptions options);
   virtual ~Runner() = default;
 
   virtual kvcache::PageFormat page_format() const = 0;

@@ -126,31 +126,6 @@ Result<void> check_layout(const Layout& l, const ModelShape& model) {
     return fail(ErrorCode::invalid_argument,
                 "shared=routed needs a shared expert, which the model has not; leave it out");
   }
-  // More slots a rank than logical experts: by the pigeonhole, some rank would hold one twice.
-  const uint64_t experts = l.logical_experts(model.routed_experts);
-  const uint64_t redundant_max = experts * (l.ep() - 1);
-  if (l.redundant > redundant_max) {
-    return fail(ErrorCode::invalid_argument,
-                "redundant={} is more than {} ranks can use of {} experts, one replica of each a "
-                "rank; at most {}",
-                l.redundant, l.ep(), experts, redundant_max);
-  }
-  return {};
-}
-
-Result<void> check_one_rank(const Layout& l) {
-  if (l.ranks() != 1) {
-    return fail(ErrorCode::unsupported,
-                "tp={},dp={} needs {} ranks an instance; this version runs one rank (tp=1,dp=1), "
-                "and more of them as instances=N",
-                l.tp, l.dp, l.ranks());
-  }
-  const Layout plain{.threads = l.threads, .instances = l.instances};
-  if (l != plain) {
-    return fail(ErrorCode::unsupported,
-                "this version runs one rank an instance, which has no use for redundant, shared, "
-                "overlap and ranks_per_host in a layout; leave them out");
-  }
   return {};
 }
 

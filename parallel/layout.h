@@ -65,8 +65,4 @@ std::string to_string(const Layout& layout);  // every key; parse_layout reads i
 // Whether the layout divides the model; if not, which key is wrong and what it may be.
 Result<void> check_layout(const Layout& layout, const ModelShape& model);
 
-// Whether this build can run the layout: instances of one rank, and nothing that only more ranks
-// have a use for. Callers ask this beside check_layout.
-Result<void> check_one_rank(const Layout& layout);
-
 }  // namespace baton::parallel

@@ -12,9 +12,9 @@ Result<std::unique_ptr<World>> World::join(int* argc, char*** argv) {
   // If mpirun is killed its ranks must not live on.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   int provided = 0;
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
-      provided < MPI_THREAD_FUNNELED) {
-    return fail(ErrorCode::unavailable, "MPI can't start with funneled threads");
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS ||
+      provided < MPI_THREAD_SERIALIZED) {
+    return fail(ErrorCode::unavailable, "MPI can't start with threads that take turns");
   }
   int rank = 0;
   int size = 0;

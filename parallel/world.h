@@ -2,7 +2,7 @@
 //
 // A worker is started by mpirun, also at one rank: an instance is one MPI job and fails as one.
 // MPI is used only inside a step (Open MPI's receives poll); an idle rank sleeps elsewhere.
-// Thread safety: MPI_THREAD_FUNNELED: the thread that made the World calls it.
+// Thread safety: MPI_THREAD_SERIALIZED: one thread at a time calls MPI.
 #pragma once
 
 #include <cstdint>

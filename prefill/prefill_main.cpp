@@ -10,10 +10,11 @@
 
 namespace {
 
-baton::Result<void> run(const baton::model::InstanceOptions& options) {
+baton::Result<void> run(const baton::model::InstanceOptions& options,
+                        std::unique_ptr<baton::parallel::Port> port) {
   using namespace baton;
   const Log log("baton-prefill", options.name);
-  BATON_TRY(instance, model::Instance::open(options));
+  BATON_TRY(instance, model::Instance::open(options, std::move(port)));
   boost::asio::io_context io;
   const SystemClock clock;
   const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
@@ -39,6 +40,6 @@ int main(int argc, char** argv) {
   CLI::App app("Computes the latent cache of prompts and hands it to decode. Started by mpirun.");
   baton::model::add_instance_options(app, options);
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
-  const auto done = run(options);
-  return done ? 0 : baton::report_failure("baton-prefill", done.error());
+  return baton::model::run_rank("baton-prefill", **world, options,
+                                [&](auto port) { return run(options, std::move(port)); });
 }

@@ -140,7 +140,8 @@ uint32_t PrefillState::in_window() const {
 }
 
 void PrefillState::open_window() {
-  uint32_t room = setup_.limits.window_jobs - std::min(in_window(), setup_.limits.window_jobs);
+  const uint32_t window = setup_.limits.window_jobs * setup_.limits.groups;
+  uint32_t room = window - std::min(in_window(), window);
   if (room == 0) return;
   std::vector<Job*> ready;
   for (auto& [id, job] : jobs_)
@@ -154,11 +155,22 @@ void PrefillState::open_window() {
     auto own = pool_.allocate(pages, kvcache::PageState::filling);
     if (!own) break;  // the next to come may be smaller, but then a long prompt would starve
     for (const ReservedPage& page : *own) job->pages.push_back(page.page);
+    job->group = lightest_group();
     job->phase = JobPhase::reserving;
     job->wake = now_ + setup_.limits.reserve_timeout;
     arm(job->wake);
     actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages}});
   }
+}
+
+// The DP group with the fewest tokens left to compute.
+uint32_t PrefillState::lightest_group() const {
+  std::vector<uint64_t> tokens(setup_.limits.groups);
+  for (const auto& [id, job] : jobs_) {
+    const bool there = job.phase == JobPhase::reserving || job.phase == JobPhase::computing;
+    if (there && !job.ended) tokens[job.group] += job.entries() - job.computed;
+  }
+  return static_cast<uint32_t>(std::ranges::min_element(tokens) - tokens.begin());
 }
 
 void PrefillState::leave_window(Job& job, Duration delay) {
@@ -178,7 +190,8 @@ void PrefillState::compute() {
   if (!flight_.empty()) return;
   std::vector<const Job*> all;
   for (const auto& [id, job] : jobs_) all.push_back(&job);
-  flight_ = plan_chunks(all, setup_.limits.chunk_tokens, setup_.limits.sequences_max);
+  flight_ = plan_chunks(all, setup_.limits.chunk_tokens, setup_.limits.sequences_max,
+                        setup_.limits.groups);
   if (flight_.empty()) return;
 
   Compute step{StepId{++step_.value}, {}};
@@ -187,6 +200,7 @@ void PrefillState::compute() {
     job.in_step = true;
     const std::vector<TokenId>& prompt = job.order.prompt;
     model::SequenceRows rows;
+    rows.group = job.group;
     rows.pages = job.pages;
     rows.prompt_tokens = static_cast<uint32_t>(prompt.size());
     rows.first = chunk.first;

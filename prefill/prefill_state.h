@@ -28,9 +28,10 @@ namespace baton::prefill {
 
 struct PrefillLimits {
   uint32_t jobs_max = 256;      // in all phases; beyond, a job is refused
-  uint32_t window_jobs = 16;    // reserving or computing
-  uint32_t chunk_tokens = 512;  // rows of one step
-  uint32_t sequences_max = 64;  // jobs in one step
+  uint32_t groups = 1;          // DP groups: each computes jobs of its own, steps are in common
+  uint32_t window_jobs = 16;    // of a group, reserving or computing
+  uint32_t chunk_tokens = 512;  // rows of a group in one step
+  uint32_t sequences_max = 64;  // jobs of a group in one step
   uint32_t refusals_max = 12;   // by decode; then the job is aborted
   size_t tombstones_max = 4096;
   Duration tombstone = 60s;
@@ -119,6 +120,7 @@ class PrefillState {
   void arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
   void beat();
   uint32_t in_window() const;
+  uint32_t lightest_group() const;
 
   PrefillSetup setup_;
   kvcache::PagePool pool_;

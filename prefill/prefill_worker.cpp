@@ -14,6 +14,7 @@ PrefillSetup setup_of(const model::Instance& instance, const model::InstanceOpti
                       Incarnation self) {
   PrefillSetup setup;
   setup.limits.chunk_tokens = options.max_batched_tokens;
+  setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.max_num_seqs;
   setup.self = self;
   setup.pages = instance.pool.pages();

@@ -33,4 +33,8 @@ void ShutdownSignal::wait() {
   });
 }
 
+void ignore_drain_signals() {
+  for (const int signal : {SIGUSR1, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
+}
+
 }  // namespace baton

@@ -29,4 +29,7 @@ class ShutdownSignal {
   bool cancelled_ = false;
 };
 
+// For a process that another one will tell to end: what asks for a drain means that one.
+void ignore_drain_signals();
+
 }  // namespace baton

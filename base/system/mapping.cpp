@@ -82,13 +82,14 @@ Result<Mapping> Mapping::create_shared(const std::string& label, size_t size) {
   return m;
 }
 
-Result<Mapping> Mapping::open_shared(const std::string& shared_name) {
+Result<Mapping> Mapping::open_shared(const std::string& shared_name, Access access) {
   int pid = 0, fd = 0, end = 0;
   if (std::sscanf(shared_name.c_str(), "/proc/%9d/fd/%9d%n", &pid, &fd, &end) != 2 || pid <= 0 ||
       fd < 0 || static_cast<size_t>(end) != shared_name.size()) {
     return fail(ErrorCode::invalid_argument, "'{}' can't name shared memory", shared_name);
   }
-  const Descriptor file(::open(shared_name.c_str(), O_RDONLY | O_CLOEXEC));
+  const bool write = access == Access::write;
+  const Descriptor file(::open(shared_name.c_str(), (write ? O_RDWR : O_RDONLY) | O_CLOEXEC));
   if (file.get() < 0) {
     return fail(ErrorCode::not_found, "can't open shared memory {}: {}", shared_name,
                 std::strerror(errno));
@@ -99,10 +100,12 @@ Result<Mapping> Mapping::open_shared(const std::string& shared_name) {
                 shared_name);
   }
   BATON_TRY(size, size_of(file.get(), shared_name));
-  BATON_TRY(data, map(file.get(), size, PROT_READ, MAP_SHARED, shared_name));
+  const int protection = write ? PROT_READ | PROT_WRITE : PROT_READ;
+  BATON_TRY(data, map(file.get(), size, protection, MAP_SHARED, shared_name));
   Mapping m;
   m.data_ = data;
   m.size_ = size;
+  m.writable_ = write;
   return m;
 }
 

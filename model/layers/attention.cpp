@@ -22,9 +22,10 @@ struct Attention::Pass {
   uint32_t layer;
 };
 
-Attention::Attention(const checkpoint::ModelConfig& config, uint32_t rows_max, kernels::Team& team)
+Attention::Attention(const checkpoint::ModelConfig& config, uint32_t tp, uint32_t rows_max,
+                     kernels::Team& team)
     : hidden_(config.hidden_size),
-      heads_(config.num_heads),
+      heads_(config.num_heads / tp),
       query_latent_(config.q_lora_rank.value_or(0)),
       latent_(config.kv_lora_rank),
       nope_(config.qk_nope_head_dim),
@@ -34,12 +35,15 @@ Attention::Attention(const checkpoint::ModelConfig& config, uint32_t rows_max, k
       entry_(config.kv_entry_width()),
       eps_(static_cast<float>(config.rms_norm_eps)),
       scale_(static_cast<float>(config.softmax_scale())),
-      segments_(static_cast<unsigned>(std::gcd(heads_, size_t{kernels::kSegmentsMax}))),
+      segments_(static_cast<unsigned>(std::gcd(config.num_heads, size_t{kernels::kSegmentsMax})) /
+                tp),
       team_(team),
-      query_latents_(rows_max * query_latent_),
+      inputs_(rows_max * input_width()),
       queries_(rows_max * heads_ * qk_),
       entries_(rows_max * entry_),
       outputs_(rows_max * heads_ * v_) {
+  check(segments_ * tp == std::gcd(config.num_heads, size_t{kernels::kSegmentsMax}),
+        "the ranks divide the heads' segments");
   const size_t group = std::min<size_t>(kDecodeGroup, rows_max);
   absorbed_.resize(group * heads_ * entry_);
   attended_.resize(group * heads_ * latent_);
@@ -56,14 +60,15 @@ Attention::Attention(const checkpoint::ModelConfig& config, uint32_t rows_max, k
   }
 }
 
-void Attention::write_entries(const AttentionWeights& weights, const RowPlan& plan, const float* x,
-                              kvcache::PoolMemory& cache, uint32_t layer) {
+void Attention::write_entries(const AttentionWeights& weights, const RowPlan& plan, uint32_t first,
+                              uint32_t count, const float* x, kvcache::PoolMemory& cache,
+                              uint32_t layer) {
   check(cache.format().entry_bytes == entry_ * sizeof(float), "the cache has the mode's entries");
   const auto& k = team_.kernels();
-  team_.multiply({x, hidden_, nullptr}, plan.rows(), weights.kv_a, entries_.data(), entry_);
-  team_.run(plan.rows(), entry_, [&](size_t index, unsigned) {
-    const auto row = static_cast<uint32_t>(index);
-    float* entry = entries_.data() + row * entry_;
+  team_.multiply({x, hidden_, nullptr}, count, weights.kv_a, entries_.data(), entry_);
+  team_.run(count, entry_, [&](size_t index, unsigned) {
+    const uint32_t row = first + static_cast<uint32_t>(index);
+    float* entry = entries_.data() + index * entry_;
     k.rms_norm(entry, weights.kv_a_norm.data(), latent_, eps_, entry);
     rotate(plan.cos(row), plan.sin(row), entry + latent_);
     const Position position = plan.position(row);
@@ -72,19 +77,24 @@ void Attention::write_entries(const AttentionWeights& weights, const RowPlan& pl
   });
 }
 
-void Attention::project_queries(const AttentionWeights& weights, const RowPlan& plan,
-                                const float* x) {
-  const auto& k = team_.kernels();
-  const size_t width = heads_ * qk_;
-  kernels::RowsView in{x, hidden_, nullptr};
-  if (query_latent_ != 0) {
-    team_.multiply(in, plan.rows(), weights.q_a, query_latents_.data(), query_latent_);
-    team_.run(plan.rows(), query_latent_, [&](size_t row, unsigned) {
-      float* latent = query_latents_.data() + row * query_latent_;
-      k.rms_norm(latent, weights.q_a_norm.data(), query_latent_, eps_, latent);
-    });
-    in = {query_latents_.data(), query_latent_, nullptr};
+float* Attention::query_inputs(const AttentionWeights& weights, uint32_t first, uint32_t count,
+                               const float* x) {
+  float* inputs = inputs_.data() + first * input_width();
+  if (query_latent_ == 0) {
+    std::copy_n(x, count * hidden_, inputs);
+    return inputs_.data();
   }
+  team_.multiply({x, hidden_, nullptr}, count, weights.q_a, inputs, query_latent_);
+  team_.run(count, query_latent_, [&](size_t row, unsigned) {
+    float* latent = inputs + row * query_latent_;
+    team_.kernels().rms_norm(latent, weights.q_a_norm.data(), query_latent_, eps_, latent);
+  });
+  return inputs_.data();
+}
+
+void Attention::project_queries(const AttentionWeights& weights, const RowPlan& plan) {
+  const size_t width = heads_ * qk_;
+  const kernels::RowsView in{inputs_.data(), input_width(), nullptr};
   team_.multiply(in, plan.rows(), weights.q, queries_.data(), width);
   team_.run(plan.rows(), heads_ * rope_, [&](size_t index, unsigned) {
     const auto row = static_cast<uint32_t>(index);
@@ -248,9 +258,9 @@ void Attention::decode_rows(const Pass& pass, std::span<const uint32_t> rows) {
   }
 }
 
-void Attention::attend(const AttentionWeights& weights, const RowPlan& plan, const float* x,
+void Attention::attend(const AttentionWeights& weights, const RowPlan& plan,
                        const kvcache::PoolMemory& cache, uint32_t layer, float* out) {
-  project_queries(weights, plan, x);
+  project_queries(weights, plan);
   const Pass pass{weights, plan, cache, layer};
   prefill_runs(pass);
   const auto rows = plan.decode_rows();

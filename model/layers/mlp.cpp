@@ -10,24 +10,25 @@ Mlp::Mlp(kernels::Team& team, size_t values_max)
     : team_(team), gate_(values_max), up_(values_max) {}
 
 // gate and up of one panel of weight rows, fused with SiLU.
-void Mlp::run_up(const MlpJob& job, size_t begin, unsigned thread) {
+void Mlp::run_up(const MlpJob& job, size_t stride, size_t begin, unsigned thread) {
   const auto& k = team_.kernels();
   const MlpWeights& w = *job.weights;
-  const size_t width = w.gate.rows();
-  const size_t end = std::min(begin + kernels::panel_rows(w.gate.cols()), width);
-  const size_t at = job.first * width + begin;
+  const size_t end = std::min(begin + kernels::panel_rows(w.gate.cols()), w.gate.rows());
+  if (begin >= end) return;  // another job's is wider
+  const size_t at = job.first * stride + begin;
   const auto scratch = team_.scratch(thread);
-  multiply_rows(k, job.in, job.rows, w.gate, begin, end, 1, scratch, gate_.data() + at, width);
-  multiply_rows(k, job.in, job.rows, w.up, begin, end, 1, scratch, up_.data() + at, width);
+  multiply_rows(k, job.in, job.rows, w.gate, begin, end, 1, scratch, gate_.data() + at, stride);
+  multiply_rows(k, job.in, job.rows, w.up, begin, end, 1, scratch, up_.data() + at, stride);
   for (size_t r = 0; r < job.rows; ++r) {
-    k.silu_mul(gate_.data() + at + r * width, up_.data() + at + r * width, end - begin);
+    k.silu_mul(gate_.data() + at + r * stride, up_.data() + at + r * stride, end - begin);
   }
 }
 
 void Mlp::run(std::span<const MlpJob> jobs, float* out) {
   if (jobs.empty()) return;
   const size_t hidden = jobs.front().weights->down.rows();
-  const size_t width = jobs.front().weights->down.cols();
+  size_t width = 0;  // the widest
+  for (const MlpJob& job : jobs) width = std::max(width, job.weights->down.cols());
   for (const MlpJob& job : jobs) {
     check((size_t{job.first} + job.rows) * width <= gate_.size(), "an MLP's rows fit its buffers");
   }
@@ -36,7 +37,7 @@ void Mlp::run(std::span<const MlpJob> jobs, float* out) {
   const size_t rows = jobs.front().rows;
   team_.run(jobs.size() * up_panels, 2 * rows * up_step * hidden,
             [&](size_t item, unsigned thread) {
-              run_up(jobs[item / up_panels], item % up_panels * up_step, thread);
+              run_up(jobs[item / up_panels], width, item % up_panels * up_step, thread);
             });
   const size_t down_step = kernels::panel_rows(width);
   const size_t down_panels = (hidden + down_step - 1) / down_step;

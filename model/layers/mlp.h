@@ -1,7 +1,8 @@
 // Mlp: down(silu(gate(x)) * up(x)), for one MLP with all rows or for many experts with rows each.
 //
 // A job is one MLP and its rows; one pass reads each job's weights once, whatever its rows. Jobs of
-// one call have the same sizes. Thread safety: one owner thread; the work is split over the team.
+// one call may differ in their width, not in their hidden size. Thread safety: one owner thread;
+// the work is split over the team.
 #pragma once
 
 #include <span>
@@ -28,11 +29,11 @@ class Mlp {
   void run(std::span<const MlpJob> jobs, float* out);
 
  private:
-  void run_up(const MlpJob& job, size_t begin, unsigned thread);
+  void run_up(const MlpJob& job, size_t stride, size_t begin, unsigned thread);
 
   kernels::Team& team_;
-  std::vector<float> gate_;  // [rows, width], then the activations
-  std::vector<float> up_;    // [rows, width]
+  std::vector<float> gate_;  // [rows, widest width], then the activations
+  std::vector<float> up_;    // [rows, widest width]
 };
 
 }  // namespace baton::layers

@@ -15,31 +15,64 @@ size_t cols_max(const checkpoint::ModelConfig& c) {
                    c.shared_intermediate_size()});
 }
 
-size_t mlp_values(const checkpoint::ModelConfig& c, size_t rows) {
-  return rows * std::max({c.intermediate_size, c.experts_per_token * c.moe_intermediate_size,
-                          c.shared_intermediate_size()});
+size_t mlp_values(const checkpoint::ModelConfig& c, size_t rows, bool routed_shared) {
+  const size_t width = std::max(c.moe_intermediate_size, c.shared_intermediate_size());
+  const size_t pairs = routed_shared ? (c.experts_per_token + 1) * width
+                                     : c.experts_per_token * c.moe_intermediate_size;
+  return rows * std::max({c.intermediate_size, pairs, c.shared_intermediate_size()});
+}
+
+uint32_t slots_per_rank(const Network::Placements& placements) {
+  for (const auto& placement : placements) {
+    if (placement) return placement->slots_per_rank();
+  }
+  return 1;
+}
+
+constexpr parallel::Tag kGroupTag = 8;
+
+// Rows for several ranks of another host cross to it once.
+bool two_stages(const parallel::Topology& topology) {
+  return topology.hosts() > 1 && topology.ranks_per_host() > 1;
 }
 
 }  // namespace
 
-Network::Network(const checkpoint::ModelConfig& config, Weights weights,
-                 const kernels::Kernels& kernels, ThreadPool& pool, uint32_t rows_max)
+Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placements placements,
+                 const NetworkSetup& setup, const parallel::Topology& topology,
+                 parallel::Port& port, const kernels::Kernels& kernels, ThreadPool& pool)
     : config_(config),
       weights_(std::move(weights)),
+      placements_(std::move(placements)),
+      ranks_(port.size()),
+      group_(port, topology.tp(), kGroupTag),
       rope_(config),
       team_(kernels, pool, kernels::panel_floats(cols_max(config))),
-      attention_(config, rows_max, team_),
-      mlp_(team_, mlp_values(config, rows_max)),
-      experts_(config, rows_max, team_, mlp_),
+      attention_(config, topology.tp(), setup.rows_max, team_),
+      mlp_(team_, mlp_values(config, setup.rows_max, setup.routed_shared)),
+      experts_(config,
+               {.rows_max = setup.rows_max,
+                .batches = setup.batches,
+                .ranks_per_host = two_stages(topology) ? topology.ranks_per_host() : 0,
+                .routed_shared = setup.routed_shared,
+                .slots_per_rank = slots_per_rank(placements_)},
+               port, team_, mlp_),
       eps_(static_cast<float>(config.rms_norm_eps)),
-      x_(rows_max * config.hidden_size),
-      normed_(rows_max * config.hidden_size),
-      update_(rows_max * config.hidden_size),
-      hidden_(rows_max * config.hidden_size),
-      pairs_(config.mtp_layers * rows_max * 2 * config.hidden_size),
-      mtp_x_(config.mtp_layers * rows_max * config.hidden_size),
+      x_(setup.rows_max * config.hidden_size),
+      normed_(setup.rows_max * config.hidden_size),
+      update_(setup.rows_max * config.hidden_size),
+      hidden_(setup.rows_max * config.hidden_size),
+      pairs_(config.mtp_layers * setup.rows_max * 2 * config.hidden_size),
+      mtp_x_(config.mtp_layers * setup.rows_max * config.hidden_size),
       expert_tokens_(std::make_unique<std::atomic<uint64_t>[]>(config.num_cache_layers() *
-                                                               config.num_routed_experts)) {}
+                                                               config.num_routed_experts)) {
+  const auto nearness =
+      two_stages(topology) ? parallel::Nearness::own_host : parallel::Nearness::any_host;
+  for (const auto& placement : placements_) {
+    auto& choice = replicas_.emplace_back();
+    if (placement) choice.emplace(*placement, topology, port.rank(), nearness);
+  }
+}
 
 void Network::norm(const float* x, size_t rows, std::span<const float> weight, float* out) {
   const size_t n = config_.hidden_size;
@@ -55,60 +88,118 @@ void Network::embed(const kernels::Matrix& embedding, std::span<const TokenId> t
   }
 }
 
-void Network::write_entries(const LayerWeights& layer, uint32_t index, const RowPlan& plan,
+void Network::write_entries(const LayerWeights& layer, uint32_t index, const Batch& batch,
                             kvcache::PoolMemory& cache) {
-  norm(x_.data(), plan.rows(), layer.attention_norm, normed_.data());
-  attention_.write_entries(layer.attention, plan, normed_.data(), cache, index);
+  const float* x = at(normed_, batch);
+  norm(at(x_, batch), own(batch), layer.attention_norm, at(normed_, batch));
+  attention_.write_entries(layer.attention, *batch.plan, batch.bounds[group_.index()], own(batch),
+                           x, cache, index);
 }
 
-// The rest of a layer: normed_ holds what write_entries left there, for these rows.
-void Network::finish_layer(const LayerWeights& layer, uint32_t index, const RowPlan& plan,
-                           kvcache::PoolMemory& cache) {
-  const size_t rows = plan.rows();
+// The attention of a micro-batch: normed_ holds what write_entries left there.
+void Network::attend(const LayerWeights& layer, uint32_t index, const Batch& batch,
+                     kvcache::PoolMemory& cache) {
+  if (batch.plan->rows() == 0) return;
+  float* inputs = attention_.query_inputs(layer.attention, batch.bounds[group_.index()], own(batch),
+                                          at(normed_, batch));
+  // Whoever has all inputs also sees all entries: they were written before.
+  group_.gather(batch.bounds, attention_.input_width() * sizeof(float),
+                reinterpret_cast<std::byte*>(inputs));
+  attention_.attend(layer.attention, *batch.plan, cache, index, update_.data());
+  add_parts(batch);
+}
+
+// x += the tree of the ranks' partial sums, each rank for its own rows.
+void Network::add_parts(const Batch& batch) {
   const size_t n = config_.hidden_size;
-  auto add_update = [&](size_t r, unsigned) {
-    team_.kernels().add(x_.data() + r * n, update_.data() + r * n, n);
-  };
-  attention_.attend(layer.attention, plan, normed_.data(), cache, index, update_.data());
-  team_.run(rows, n, add_update);
-  norm(x_.data(), rows, layer.mlp_norm, normed_.data());
-  if (layer.moe) {
-    experts_.run(*layer.moe, plan.rows(), normed_.data(), x_.data());
-    count_experts(index);
-    if (observer_ != nullptr) {
-      const size_t pairs = rows * experts_.chosen();
-      observer_->routed(index, experts_.chosen_experts().first(pairs),
-                        experts_.chosen_weights().first(pairs));
+  const auto& k = team_.kernels();
+  const auto parts = group_.scatter(batch.bounds, n * sizeof(float),
+                                    reinterpret_cast<const std::byte*>(update_.data()));
+  float* x = at(x_, batch);
+  team_.run(own(batch), n * parts.size(), [&](size_t row, unsigned) {
+    const auto part = [&](size_t t) {
+      return const_cast<float*>(reinterpret_cast<const float*>(parts[t])) + row * n;
+    };
+    for (size_t step = 1; step < parts.size(); step *= 2) {
+      for (size_t t = 0; t < parts.size(); t += 2 * step) k.add(part(t), part(t + step), n);
     }
+    k.add(x + row * n, part(0), n);
+  });
+}
+
+// The second half of a layer, up to the rows' leave for their experts.
+void Network::start_mlp(const LayerWeights& layer, uint32_t index, uint32_t number,
+                        const Batch& batch) {
+  const size_t n = config_.hidden_size;
+  const uint32_t rows = own(batch);
+  float* normed = at(normed_, batch);
+  norm(at(x_, batch), rows, layer.mlp_norm, normed);
+  if (layer.moe) {
+    experts_.start(number, *layer.moe, *replicas_[index], batch.sources, rows, normed);
+    count_experts(index, number);
     return;
   }
-  const MlpJob job{&layer.dense, {normed_.data(), n, nullptr}, plan.rows(), 0};
+  const MlpJob job{&layer.dense, {normed, n, nullptr}, rows, 0};
   mlp_.run(std::span(&job, 1), update_.data());
-  team_.run(rows, n, add_update);
+  float* x = at(x_, batch);
+  team_.run(rows, n,
+            [&](size_t r, unsigned) { team_.kernels().add(x + r * n, update_.data() + r * n, n); });
 }
 
-void Network::count_experts(uint32_t layer) {
-  const auto counts = experts_.rows_by_expert();
+void Network::count_experts(uint32_t layer, uint32_t number) {
+  const auto counts = experts_.rows_by_expert().first(config_.num_routed_experts);
   for (size_t e = 0; e < counts.size(); ++e) {
     expert_tokens_[layer * counts.size() + e].fetch_add(counts[e], std::memory_order_relaxed);
   }
+  if (observer_ != nullptr) {
+    observer_->routed(layer, experts_.chosen_experts(number), experts_.chosen_weights(number));
+  }
 }
 
-std::span<const float> Network::forward(std::span<const TokenId> tokens, const RowPlan& plan,
-                                        kvcache::PoolMemory& cache, const LayerDone& layer_done) {
-  check(tokens.size() == plan.rows(), "a plan has a row for each token");
+// With two micro-batches, layer l is: attention of A, A leaves; B's rows of layer l - 1 come home;
+// attention of B, B leaves; experts of A, A's results leave; experts of B, B's results leave.
+std::span<const float> Network::forward(std::span<const TokenId> tokens,
+                                        std::span<const Batch> batches, kvcache::PoolMemory& cache,
+                                        const LayerDone& layer_done) {
   const size_t values = tokens.size() * config_.hidden_size;
   const auto show = [&](size_t stage, const std::vector<float>& rows) {
     if (observer_ != nullptr) observer_->residual(stage, std::span(rows).first(values));
   };
+  uint32_t told = 0;
+  const auto tell = [&](uint32_t layers) {
+    for (; told < layers; ++told) {
+      if (layer_done) layer_done(told);
+    }
+  };
   embed(weights_.embedding, tokens, x_.data());
   show(0, x_);
+  bool away = false;  // rows of the layer before are still at their experts
   for (uint32_t l = 0; l < weights_.layers.size(); ++l) {
-    write_entries(weights_.layers[l], l, plan, cache);
-    finish_layer(weights_.layers[l], l, plan, cache);
-    show(l + 1, x_);
-    if (layer_done) layer_done(l);
+    const LayerWeights& layer = weights_.layers[l];
+    for (uint32_t b = 0; b < batches.size(); ++b) {
+      if (away) experts_.combine(b, at(x_, batches[b]));
+      write_entries(layer, l, batches[b], cache);
+      attend(layer, l, batches[b], cache);
+      start_mlp(layer, l, b, batches[b]);
+    }
+    away = layer.moe.has_value();
+    if (!away) {
+      if (ranks_ == 1) tell(l + 1);
+      show(l + 1, x_);
+      continue;
+    }
+    for (uint32_t b = 0; b < batches.size(); ++b) {
+      experts_.compute(b, *layer.moe);
+      // Every rank's rows have left its attention of the last micro-batch.
+      if (b + 1 == batches.size()) tell(l + 1);
+    }
+    if (observer_ != nullptr) {
+      for (uint32_t b = 0; b < batches.size(); ++b) experts_.combine(b, at(x_, batches[b]));
+      away = false;
+      show(l + 1, x_);
+    }
   }
+  for (uint32_t b = 0; away && b < batches.size(); ++b) experts_.combine(b, at(x_, batches[b]));
   norm(x_.data(), tokens.size(), weights_.final_norm, hidden_.data());
   show(weights_.layers.size() + 1, hidden_);
   return std::span(hidden_).first(values);
@@ -128,22 +219,29 @@ void Network::mtp_entries(std::span<const uint32_t> sources, std::span<const Tok
     k.rms_norm(pair, mtp.embedding_norm.data(), n, eps_, pair);
     k.rms_norm(hidden_.data() + sources[r] * n, mtp.hidden_norm.data(), n, eps_, pair + n);
   });
-  team_.multiply({pairs_.data(), 2 * n, nullptr}, plan.rows(), mtp.projection, x_.data(), n);
-  std::copy_n(x_.begin(), plan.rows() * n, mtp_x_.begin());
-  write_entries(mtp.layer, static_cast<uint32_t>(config_.num_layers), plan, cache);
+  team_.multiply({pairs_.data(), 2 * n, nullptr}, plan.rows(), mtp.projection, mtp_x_.data(), n);
+  norm(mtp_x_.data(), plan.rows(), mtp.layer.attention_norm, normed_.data());
+  attention_.write_entries(mtp.layer.attention, plan, 0, plan.rows(), normed_.data(), cache,
+                           static_cast<uint32_t>(config_.num_layers));
 }
 
-std::span<const float> Network::mtp_hidden(std::span<const uint32_t> rows, const RowPlan& plan,
+std::span<const float> Network::mtp_hidden(std::span<const uint32_t> rows, const Batch& batch,
                                            kvcache::PoolMemory& cache) {
-  check(rows.size() == plan.rows(), "a plan has a row for each drafting row");
+  check(rows.size() == own(batch), "a batch has a row for each drafting row");
   const MtpWeights& mtp = *weights_.mtp;
+  const auto index = static_cast<uint32_t>(config_.num_layers);
   const size_t n = config_.hidden_size;
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(mtp_x_.begin() + static_cast<ptrdiff_t>(rows[i] * n), n,
                 x_.begin() + static_cast<ptrdiff_t>(i * n));
   }
   norm(x_.data(), rows.size(), mtp.layer.attention_norm, normed_.data());
-  finish_layer(mtp.layer, static_cast<uint32_t>(config_.num_layers), plan, cache);
+  attend(mtp.layer, index, batch, cache);
+  start_mlp(mtp.layer, index, 0, batch);
+  if (mtp.layer.moe) {
+    experts_.compute(0, *mtp.layer.moe);
+    experts_.combine(0, x_.data());
+  }
   norm(x_.data(), rows.size(), mtp.head_norm, update_.data());
   return std::span(update_).first(rows.size() * n);
 }

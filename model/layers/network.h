@@ -1,8 +1,11 @@
-// Network: the layers in their order: embedding, main layers, final norm; the MTP layer; the heads.
+// Network: the layers in their order: embedding, main layers, final norm; the MTP layer; the heads;
+// as one rank of an instance runs them, together with the others (DeepSeek-V3 report, 3.4).
 //
-// All buffers are sized at the start from the limits; a pass allocates nothing. A row's values
-// depend on its own sequence's tokens and entries only. Thread safety: one owner thread; the expert
-// counts may be read from any.
+// A pass has one micro-batch, or two of which one computes while the other's rows are on their way
+// to their experts. Of each a rank owns a stretch of its DP group's rows: it keeps their residual
+// stream, and its heads attend for all rows of the group. Buffers are sized at the start from the
+// limits; a pass allocates nothing. A row's values depend on its own sequence's tokens and entries
+// only. Thread safety: one owner thread; the expert counts may be read from any.
 #pragma once
 
 #include <atomic>
@@ -13,6 +16,8 @@
 
 #include "model/layers/attention.h"
 #include "model/layers/experts.h"
+#include "parallel/placement.h"
+#include "parallel/tensor_group.h"
 
 namespace baton::layers {
 
@@ -27,30 +32,52 @@ class Observer {
                       std::span<const float> /*weights*/) {}
 };
 
+// A micro-batch of a pass, as one rank sees it.
+struct Batch {
+  const RowPlan* plan = nullptr;  // all rows of its DP group
+  std::span<const uint32_t>
+      bounds;  // [tp + 1]: rank t of the group owns [bounds[t], bounds[t + 1])
+  std::span<const uint32_t> sources;  // [ranks]: how many rows each rank of the instance owns
+  uint32_t first = 0;                 // its own rows' place among this rank's rows of the pass
+};
+
+struct NetworkSetup {
+  uint32_t rows_max = 1;  // of a DP group in one pass
+  uint32_t batches = 1;   // micro-batches at a time: 2 with overlap
+  bool routed_shared = false;
+};
+
 class Network {
  public:
   using LayerDone = std::function<void(uint32_t)>;
+  using Placements = std::vector<std::optional<parallel::ExpertPlacement>>;  // [cache layers]
 
-  Network(const checkpoint::ModelConfig& config, Weights weights, const kernels::Kernels& kernels,
-          ThreadPool& pool, uint32_t rows_max);
+  // `weights` are this rank's share under `placements`. The port, one of the topology's ranks,
+  // outlives it.
+  Network(const checkpoint::ModelConfig& config, Weights weights, Placements placements,
+          const NetworkSetup& setup, const parallel::Topology& topology, parallel::Port& port,
+          const kernels::Kernels& kernels, ThreadPool& pool);
 
   const checkpoint::ModelConfig& config() const { return config_; }
   const Rope& rope() const { return rope_; }
   bool has_mtp() const { return weights_.mtp.has_value(); }
   void observe(Observer* observer) { observer_ = observer; }
 
-  // Runs the plan's rows, tokens[r] at row r, through all main layers. Calls layer_done(l) after
-  // each. Returns the normalised hidden rows [rows, hidden], valid until the next pass.
-  std::span<const float> forward(std::span<const TokenId> tokens, const RowPlan& plan,
+  // Runs the micro-batches through all main layers; tokens: of this rank's own rows. Calls
+  // layer_done(l) once layer l of all rows of all ranks is in the cache; of dense layers later,
+  // where there are several ranks, and of the last ones perhaps not at all: that all ranks have
+  // come to the end of the pass says the same. Returns the own rows, normalised [rows, hidden],
+  // valid until the next pass.
+  std::span<const float> forward(std::span<const TokenId> tokens, std::span<const Batch> batches,
                                  kvcache::PoolMemory& cache, const LayerDone& layer_done);
 
-  // The MTP layer's entries: for each row of the plan, sources[r] is its row in the last forward
-  // pass and next[r] the token that follows it. Keeps the rows for mtp_hidden.
+  // The MTP layer's entries of own rows: for each row of the plan, sources[r] is its row in what
+  // forward returned and next[r] the token that follows it. Keeps the rows for mtp_hidden.
   void mtp_entries(std::span<const uint32_t> sources, std::span<const TokenId> next,
                    const RowPlan& plan, kvcache::PoolMemory& cache);
-  // The MTP layer's output, normalised for its head, of some rows of the last mtp_entries: rows[i]
-  // is the i-th row of `plan`. Returns [plan's rows, hidden], valid until the next pass.
-  std::span<const float> mtp_hidden(std::span<const uint32_t> rows, const RowPlan& plan,
+  // The MTP layer's output, normalised for its head: own row i of the batch is row rows[i] of the
+  // last mtp_entries. Returns [own rows, hidden], valid until the next pass.
+  std::span<const float> mtp_hidden(std::span<const uint32_t> rows, const Batch& batch,
                                     kvcache::PoolMemory& cache);
 
   // out: [count, vocab], of rows of a hidden matrix.
@@ -62,14 +89,26 @@ class Network {
  private:
   void norm(const float* x, size_t rows, std::span<const float> weight, float* out);
   void embed(const kernels::Matrix& embedding, std::span<const TokenId> tokens, float* out);
-  void write_entries(const LayerWeights& layer, uint32_t index, const RowPlan& plan,
+  uint32_t own(const Batch& batch) const {
+    return batch.bounds[group_.index() + 1] - batch.bounds[group_.index()];
+  }
+  float* at(std::vector<float>& rows, const Batch& batch) const {
+    return rows.data() + batch.first * config_.hidden_size;
+  }
+  void write_entries(const LayerWeights& layer, uint32_t index, const Batch& batch,
                      kvcache::PoolMemory& cache);
-  void finish_layer(const LayerWeights& layer, uint32_t index, const RowPlan& plan,
-                    kvcache::PoolMemory& cache);
-  void count_experts(uint32_t layer);
+  void attend(const LayerWeights& layer, uint32_t index, const Batch& batch,
+              kvcache::PoolMemory& cache);
+  void add_parts(const Batch& batch);
+  void start_mlp(const LayerWeights& layer, uint32_t index, uint32_t number, const Batch& batch);
+  void count_experts(uint32_t layer, uint32_t number);
 
   checkpoint::ModelConfig config_;
   Weights weights_;
+  Placements placements_;
+  std::vector<std::optional<parallel::ReplicaChoice>> replicas_;  // [cache layers]
+  uint32_t ranks_;
+  parallel::TensorGroup group_;
   Rope rope_;
   kernels::Team team_;
   Attention attention_;
@@ -77,9 +116,9 @@ class Network {
   Experts experts_;
   Observer* observer_ = nullptr;
   float eps_;
-  std::vector<float> x_;       // [rows, hidden]: the residual stream
+  std::vector<float> x_;       // [own rows, hidden]: the residual stream
   std::vector<float> normed_;  // [rows, hidden]
-  std::vector<float> update_;  // [rows, hidden]: what a sublayer adds
+  std::vector<float> update_;  // [the group's rows, hidden]: what a sublayer adds
   std::vector<float> hidden_;  // [rows, hidden]: after the final norm
   std::vector<float> pairs_;   // [rows, 2 * hidden]: the MTP layer's input
   std::vector<float> mtp_x_;   // [rows, hidden]: the MTP layer's residual stream

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <bit>
+#include <numeric>
 
 #include "model/checkpoint/dequantize.h"
 
@@ -38,22 +39,32 @@ bool is_finite_row(const kernels::Kernels& kernels, const kernels::PackedRow& ro
   return bad == 0;
 }
 
+enum class Cut { none, rows, cols };  // which of a matrix' sides tensor parallelism splits
+
 // Finds tensors by name and remembers the matrices, to check their values in the end.
 class Loader {
  public:
-  explicit Loader(const checkpoint::Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  Loader(const checkpoint::Checkpoint& checkpoint, const Share& share)
+      : checkpoint_(checkpoint), share_(share) {}
 
-  Result<kernels::Matrix> adopt(Result<checkpoint::Weight> found) {
+  Result<kernels::Matrix> adopt(Result<checkpoint::Weight> found, Cut cut = Cut::none) {
     BATON_TRY(weight, std::move(found));
     const auto* scales = weight.scale_inv ? weight.scale_inv->data.data() : nullptr;
-    const kernels::Matrix matrix(format_of(weight.data.dtype), weight.data.data.data(), weight.rows,
-                                 weight.cols, scales);
+    kernels::Matrix matrix(format_of(weight.data.dtype), weight.data.data.data(), weight.rows,
+                           weight.cols, scales);
+    if (cut == Cut::rows) {
+      const size_t rows = matrix.rows() / share_.tp;
+      matrix = matrix.row_range(share_.tp_rank * rows, (share_.tp_rank + 1) * rows);
+    } else if (cut == Cut::cols) {
+      const size_t cols = matrix.cols() / share_.tp;
+      matrix = matrix.col_range(share_.tp_rank * cols, (share_.tp_rank + 1) * cols);
+    }
     matrices_.emplace_back(matrix, std::move(weight));
     return matrix;
   }
 
-  Result<void> matrix(kernels::Matrix& to, const std::string& name) {
-    BATON_TRY(matrix, adopt(checkpoint_.weight(name)));
+  Result<void> matrix(kernels::Matrix& to, const std::string& name, Cut cut = Cut::none) {
+    BATON_TRY(matrix, adopt(checkpoint_.weight(name), cut));
     to = matrix;
     return {};
   }
@@ -75,27 +86,43 @@ class Loader {
     if (checkpoint_.config().q_lora_rank) {
       BATON_CHECKED(matrix(to.q_a, prefix + "q_a_proj.weight"));
       BATON_CHECKED(vector(to.q_a_norm, prefix + "q_a_layernorm.weight"));
-      BATON_CHECKED(matrix(to.q, prefix + "q_b_proj.weight"));
+      BATON_CHECKED(matrix(to.q, prefix + "q_b_proj.weight", Cut::rows));
     } else {
-      BATON_CHECKED(matrix(to.q, prefix + "q_proj.weight"));
+      BATON_CHECKED(matrix(to.q, prefix + "q_proj.weight", Cut::rows));
     }
     BATON_CHECKED(matrix(to.kv_a, prefix + "kv_a_proj_with_mqa.weight"));
     BATON_CHECKED(vector(to.kv_a_norm, prefix + "kv_a_layernorm.weight"));
-    BATON_CHECKED(matrix(to.kv_b, prefix + "kv_b_proj.weight"));
-    return matrix(to.o, prefix + "o_proj.weight");
+    BATON_CHECKED(matrix(to.kv_b, prefix + "kv_b_proj.weight", Cut::rows));
+    return matrix(to.o, prefix + "o_proj.weight", Cut::cols);
   }
 
-  Result<void> moe(MoeWeights& to, const std::string& prefix) {
+  Result<MlpWeights> expert(size_t layer, uint32_t id) {
+    const std::string prefix = checkpoint::layer_prefix(layer) + "mlp.";
+    MlpWeights to;
+    BATON_CHECKED(mlp(to, id < checkpoint_.config().num_routed_experts
+                              ? fmt::format("{}experts.{}.", prefix, id)
+                              : prefix + "shared_experts."));
+    return to;
+  }
+
+  std::vector<uint32_t> experts_of(size_t layer) const {
+    if (!share_.experts.empty()) return share_.experts[layer];
+    std::vector<uint32_t> all(checkpoint_.config().num_routed_experts);
+    std::iota(all.begin(), all.end(), 0u);
+    return all;
+  }
+
+  Result<void> moe(MoeWeights& to, size_t layer, const std::string& prefix) {
     const auto& config = checkpoint_.config();
     BATON_CHECKED(matrix(to.router, prefix + "gate.weight"));
     if (config.topk_method == checkpoint::TopkMethod::noaux_tc) {
       BATON_CHECKED(vector(to.router_bias, prefix + "gate.e_score_correction_bias"));
     }
-    to.experts.resize(config.num_routed_experts);
-    for (size_t e = 0; e < to.experts.size(); ++e) {
-      BATON_CHECKED(mlp(to.experts[e], fmt::format("{}experts.{}.", prefix, e)));
+    for (const uint32_t id : experts_of(layer)) {
+      BATON_TRY(mlp, expert(layer, id));
+      to.slots.push_back(mlp);
     }
-    if (config.num_shared_experts == 0) return {};
+    if (config.num_shared_experts == 0 || share_.routed_shared) return {};
     return mlp(to.shared.emplace(), prefix + "shared_experts.");
   }
 
@@ -105,7 +132,7 @@ class Loader {
     BATON_CHECKED(attention(to.attention, prefix + "self_attn."));
     BATON_CHECKED(vector(to.mlp_norm, prefix + "post_attention_layernorm.weight"));
     if (!checkpoint_.config().is_moe_layer(index)) return mlp(to.dense, prefix + "mlp.");
-    return moe(to.moe.emplace(), prefix + "mlp.");
+    return moe(to.moe.emplace(), index, prefix + "mlp.");
   }
 
   Result<void> mtp(MtpWeights& to) {
@@ -145,15 +172,17 @@ class Loader {
 
  private:
   const checkpoint::Checkpoint& checkpoint_;
+  const Share& share_;
   std::vector<std::pair<kernels::Matrix, checkpoint::Weight>> matrices_;
 };
 
 }  // namespace
 
 Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
-                             const kernels::Kernels& kernels, ThreadPool& pool) {
+                             const kernels::Kernels& kernels, ThreadPool& pool,
+                             const Share& share) {
   const auto& config = checkpoint.config();
-  Loader loader(checkpoint);
+  Loader loader(checkpoint, share);
   Weights weights;
   BATON_TRY(embedding, loader.adopt(checkpoint.embedding()));
   weights.embedding = embedding;
@@ -166,6 +195,16 @@ Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
   weights.head = head;
   if (config.mtp_layers > 0) BATON_CHECKED(loader.mtp(weights.mtp.emplace()));
   BATON_CHECKED(loader.check_values(kernels, pool));
+  return weights;
+}
+
+Result<MlpWeights> load_expert(const checkpoint::Checkpoint& checkpoint,
+                               const kernels::Kernels& kernels, size_t layer, uint32_t expert) {
+  const Share share;
+  Loader loader(checkpoint, share);
+  BATON_TRY(weights, loader.expert(layer, expert));
+  ThreadPool alone(1);
+  BATON_CHECKED(loader.check_values(kernels, alone));
   return weights;
 }
 

@@ -1,8 +1,8 @@
 // Weights: views of a checkpoint's matrices as the layers use them, and the small vectors as float.
 //
-// Matrices stay in the mapped files (kernels::Matrix); load_weights reads each value once, to
-// refuse what is not a finite number before anything is served. The checkpoint must outlive them.
-// Thread safety: immutable after load.
+// Matrices stay in the mapped files (kernels::Matrix); load_weights reads each value that the rank
+// owns once, and no other, to refuse what is not a finite number before anything is served. The
+// checkpoint must outlive them. Thread safety: immutable after load, but for an expert's slots.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,17 @@
 
 namespace baton::layers {
 
-struct AttentionWeights {
+// What one rank of an instance owns: a slice of the heads, and the experts in its slots.
+struct Share {
+  uint32_t tp = 1;
+  uint32_t tp_rank = 0;
+  // [cache layers][slots]: the expert in each slot; the shared one, if it is routed, has the id
+  // after the last. Of a layer without experts: empty. Nothing at all: every expert, in order.
+  std::vector<std::vector<uint32_t>> experts;
+  bool routed_shared = false;  // the shared expert is one of those in the slots
+};
+
+struct AttentionWeights {        // `heads`: those of the share
   kernels::Matrix q_a;           // [q_lora, hidden]; empty without a query latent
   std::vector<float> q_a_norm;   // [q_lora]
   kernels::Matrix q;             // [heads * (nope + rope), q_lora or hidden]
@@ -33,10 +43,10 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-  kernels::Matrix router;          // [experts, hidden]
-  std::vector<float> router_bias;  // [experts], or empty
-  std::vector<MlpWeights> experts;
-  std::optional<MlpWeights> shared;
+  kernels::Matrix router;            // [experts, hidden]
+  std::vector<float> router_bias;    // [experts], or empty
+  std::vector<MlpWeights> slots;     // by slot of this rank
+  std::optional<MlpWeights> shared;  // unless it is in a slot
 };
 
 struct LayerWeights {
@@ -66,6 +76,10 @@ struct Weights {
 };
 
 Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
-                             const kernels::Kernels& kernels, ThreadPool& pool);
+                             const kernels::Kernels& kernels, ThreadPool& pool, const Share& share);
+
+// One expert of a layer, its values looked at; for a slot that gets another expert.
+Result<MlpWeights> load_expert(const checkpoint::Checkpoint& checkpoint,
+                               const kernels::Kernels& kernels, size_t layer, uint32_t expert);
 
 }  // namespace baton::layers

@@ -32,7 +32,17 @@ model::SequenceResult said(std::vector<TokenId> tokens, std::vector<TokenId> dra
 
 class RunningBatchTest : public testing::Test {
  protected:
-  RunningBatch batch_{4, 16, 4, 8, 2};  // sequences, rows, rows that fill at least and at most
+  static DecodeLimits limits(uint32_t groups) {
+    DecodeLimits limits;
+    limits.groups = groups;
+    limits.sequences_max = 4;
+    limits.rows_max = 16;
+    limits.fill_rows_min = 4;
+    limits.fill_rows_max = 8;
+    limits.draft_tokens = 2;
+    return limits;
+  }
+  RunningBatch batch_{limits(1)};
 };
 
 TEST_F(RunningBatchTest, ASequenceThatSamplesRunsItsLastTokenThenItsDraftsToo) {
@@ -53,6 +63,19 @@ TEST_F(RunningBatchTest, ASequenceThatSamplesRunsItsLastTokenThenItsDraftsToo) {
   step = batch_.build();
   EXPECT_EQ(step[0].first, 7u);
   EXPECT_EQ(step[0].output.size(), 3u);
+}
+
+TEST_F(RunningBatchTest, GroupsAreLevelledByTokensThenBySequences) {
+  RunningBatch batch(limits(2));
+  batch.add(sequence(1, 50));
+  for (uint64_t request = 2; request < 8; ++request) batch.add(sequence(request, 5));
+  std::vector<uint32_t> groups;
+  for (const auto& each : batch.sequences()) groups.push_back(each->group);
+  // The light ones go to the second group until it has no room.
+  EXPECT_EQ(groups, (std::vector<uint32_t>{0, 1, 1, 1, 1, 0, 0}));
+  const auto step = batch.build();
+  ASSERT_EQ(step.size(), 7u) << "each group has its rows in the common step";
+  EXPECT_EQ(std::ranges::count(step, 0u, &model::SequenceRows::group), 3);
 }
 
 TEST_F(RunningBatchTest, DraftsNeverReachBeyondMaxTokensOrAcrossMinTokens) {

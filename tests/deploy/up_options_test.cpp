@@ -101,6 +101,9 @@ TEST(UpOptions, a_bad_layout_or_model_is_refused_before_anything_starts) {
   UpOptions options;
   options.model = "/nowhere";
   EXPECT_THAT(check_up_options(options).error().message, HasSubstr("/nowhere"));
+  options.single_process = true;
+  options.decode = "tp=2";
+  EXPECT_THAT(check_up_options(options).error().message, HasSubstr("--single-process"));
   options.decode = "tp=0";
   EXPECT_THAT(check_up_options(options).error().message, HasSubstr("tp"));
 }

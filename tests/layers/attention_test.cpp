@@ -28,7 +28,7 @@ TEST_P(AttentionOf, BothFormsAgreeWithDouble) {
   const size_t n = config.hidden_size;
   constexpr uint32_t kRows = 131;
   kernels::Team team(kernels::best_kernels(), model.pool, kernels::panel_floats(1024));
-  Attention attention(config, kRows, team);
+  Attention attention(config, 1, kRows, team);
   const Rope rope(config);
   const auto pages = testing::some_pages(3);
   auto cache = model.cache(3);
@@ -40,8 +40,9 @@ TEST_P(AttentionOf, BothFormsAgreeWithDouble) {
     RowPlan plan(rope, kRows);
     plan.add(pages, prompt, 0, kRows);
     std::vector<float> out(kRows * n);
-    attention.write_entries(weights.layers[0].attention, plan, x.data(), cache, 0);
-    attention.attend(weights.layers[0].attention, plan, x.data(), cache, 0, out.data());
+    attention.write_entries(weights.layers[0].attention, plan, 0, kRows, x.data(), cache, 0);
+    attention.query_inputs(weights.layers[0].attention, 0, kRows, x.data());
+    attention.attend(weights.layers[0].attention, plan, cache, 0, out.data());
     for (size_t r = 0; r < kRows; ++r) {
       const double tolerance = testing::kLayerTolerance * (1 + testing::largest(expected[r]));
       for (size_t i = 0; i < n; ++i) {
@@ -59,7 +60,8 @@ TEST(Attention, SegmentsOfTheOutputProjectionFollowFromTheHeads) {
     config.qk_nope_head_dim = config.qk_rope_head_dim = 2;
     ThreadPool pool(1);
     kernels::Team team(kernels::best_kernels(), pool, 1);
-    EXPECT_EQ(Attention(config, 1, team).segments(), segments);
+    EXPECT_EQ(Attention(config, 1, 1, team).segments(), segments);
+    EXPECT_EQ(Attention(config, segments, 1, team).segments(), 1u);
   }
 }
 
@@ -67,7 +69,7 @@ TEST(Attention, EntriesOfOtherLayersAndTokensStayAsTheyWere) {
   Model model;
   const auto weights = model.weights();
   kernels::Team team(kernels::best_kernels(), model.pool, kernels::panel_floats(512));
-  Attention attention(model.config(), 8, team);
+  Attention attention(model.config(), 1, 8, team);
   const Rope rope(model.config());
   const auto pages = testing::some_pages(2);
   auto cache = model.cache(2);
@@ -79,7 +81,7 @@ TEST(Attention, EntriesOfOtherLayersAndTokensStayAsTheyWere) {
   RowPlan plan(rope, 8);
   plan.add(pages, 100, 62, 4);  // over the border of two pages
   const auto x = testing::random_floats(1, 4 * model.config().hidden_size);
-  attention.write_entries(weights.layers[1].attention, plan, x.data(), cache, 1);
+  attention.write_entries(weights.layers[1].attention, plan, 0, 4, x.data(), cache, 1);
   for (Position position = 0; position < 128; ++position) {
     for (uint32_t l = 0; l < cache.format().layers; ++l) {
       const std::byte* entry = cache.entry(pages[position / 64], l, position % 64);

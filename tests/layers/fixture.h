@@ -6,6 +6,7 @@
 #include "base/hash/counter_rng.h"
 #include "kvcache/pool_memory.h"
 #include "model/layers/network.h"
+#include "parallel/local_port.h"
 #include "tests/layers/slow_network.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
@@ -35,7 +36,29 @@ class Model {
   const checkpoint::ModelConfig& config() const { return checkpoint_->config(); }
   const std::filesystem::path& path() const { return folder_.path(); }
 
-  Weights weights() { return load_weights(checkpoint(), kernels::best_kernels(), pool).value(); }
+  Weights weights() {
+    return load_weights(checkpoint(), kernels::best_kernels(), pool, {}).value();
+  }
+  // Every expert once, in order, on one rank.
+  parallel::ExpertPlacement placement() const {
+    std::vector<uint32_t> experts(config().num_routed_experts);
+    std::iota(experts.begin(), experts.end(), 0u);
+    const auto count = static_cast<uint32_t>(experts.size());
+    return {std::move(experts), count, 1};
+  }
+  parallel::ReplicaChoice replicas() const {
+    return {placement(), parallel::Topology({}), 0, parallel::Nearness::any_host};
+  }
+  // The whole network on one rank.
+  std::unique_ptr<Network> network(uint32_t rows_max) {
+    Network::Placements placements(config().num_cache_layers());
+    for (size_t l = 0; l < placements.size(); ++l) {
+      if (config().is_moe_layer(l)) placements[l] = placement();
+    }
+    return std::make_unique<Network>(config(), weights(), std::move(placements),
+                                     NetworkSetup{.rows_max = rows_max}, parallel::Topology({}),
+                                     *port, kernels::best_kernels(), pool);
+  }
   kvcache::PoolMemory cache(uint32_t pages) const {
     const auto& c = config();
     return kvcache::PoolMemory::create_private(
@@ -54,8 +77,23 @@ class Model {
   ThreadPool pool{2};
 
  private:
+  parallel::LocalHub hub_{1};
+
+ public:
+  std::unique_ptr<parallel::Port> port = hub_.port(0);
+
+ private:
   baton::testing::TemporaryFolder folder_;
   std::optional<checkpoint::Checkpoint> checkpoint_;
+};
+
+// All of a plan's rows, on one rank.
+struct WholeBatch {
+  explicit WholeBatch(const RowPlan& plan)
+      : bounds{0, plan.rows()}, sources{plan.rows()}, batch{&plan, bounds, sources, 0} {}
+  std::vector<uint32_t> bounds, sources;
+  Batch batch;
+  operator std::span<const Batch>() const { return {&batch, 1}; }
 };
 
 inline std::vector<PageId> some_pages(uint32_t count) {

@@ -82,7 +82,8 @@ TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
   const size_t n = config.hidden_size;
   constexpr uint32_t kRows = 70;
   const auto tokens = model.tokens(1, kRows + 1);
-  Network network(config, model.weights(), kernels::best_kernels(), model.pool, kRows);
+  const auto whole = model.network(kRows);
+  Network& network = *whole;
   const testing::SlowNetwork slow(model.checkpoint());
   const auto expected = slow.hidden({tokens.begin(), tokens.end() - 1});
   auto cache = model.cache(2);
@@ -90,7 +91,8 @@ TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
   for (const uint32_t prompt : {kRows + 1, 40u}) {
     RowPlan plan(network.rope(), kRows);
     plan.add(pages, prompt, 0, kRows);
-    const auto hidden = network.forward(std::span(tokens).first(kRows), plan, cache, {});
+    const auto hidden =
+        network.forward(std::span(tokens).first(kRows), testing::WholeBatch(plan), cache, {});
     for (size_t r = 0; r < kRows; ++r) expect_near(hidden.data() + r * n, expected[r], "hidden", r);
     std::vector<float> logits(config.vocab_size);
     network.logits({hidden.data() + 69 * n, n, nullptr}, 1, logits.data());
@@ -102,7 +104,7 @@ TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
     RowPlan drafts(network.rope(), 1);
     drafts.add(pages, 1, 69, 1);
     const std::vector<uint32_t> rows = {69};
-    const auto mtp = network.mtp_hidden(rows, drafts, cache);
+    const auto mtp = network.mtp_hidden(rows, testing::WholeBatch(drafts).batch, cache);
     const auto mtp_expected = slow.mtp_hidden(expected, tokens);
     expect_near(mtp.data(), mtp_expected[69], "MTP", 69);
     network.mtp_logits({mtp.data(), n, nullptr}, 1, logits.data());
@@ -113,16 +115,15 @@ TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
 TEST(Network, APassAllocatesNothing) {
   Model model;
   const auto tokens = model.tokens(1, 64);
-  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 64);
+  const auto whole = model.network(64);
+  Network& network = *whole;
   auto cache = model.cache(1);
   const auto pages = testing::some_pages(1);
   RowPlan plan(network.rope(), 64);
+  plan.add(pages, 40, 0, 64);
+  const testing::WholeBatch batch(plan);
   const Network::LayerDone ignore = [](uint32_t) {};
-  const auto pass = [&] {
-    plan.clear();
-    plan.add(pages, 40, 0, 64);
-    network.forward(tokens, plan, cache, ignore);
-  };
+  const auto pass = [&] { network.forward(tokens, batch, cache, ignore); };
   pass();
   const size_t before = allocations;
   pass();
@@ -131,12 +132,13 @@ TEST(Network, APassAllocatesNothing) {
 
 TEST(Network, CountsExpertsOfItsMoeLayers) {
   Model model;
-  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 8);
+  const auto whole = model.network(8);
+  Network& network = *whole;
   auto cache = model.cache(1);
   const auto pages = testing::some_pages(1);
   RowPlan plan(network.rope(), 8);
   plan.add(pages, 9, 0, 8);
-  network.forward(model.tokens(1, 8), plan, cache, {});
+  network.forward(model.tokens(1, 8), testing::WholeBatch(plan), cache, {});
   const auto counts = network.expert_tokens();
   ASSERT_EQ(counts.size(), 4u);
   EXPECT_TRUE(counts[0].empty());
@@ -145,13 +147,14 @@ TEST(Network, CountsExpertsOfItsMoeLayers) {
 
 TEST(NetworkDeathTest, ATokenOutsideTheVocabularyStopsTheProcess) {
   Model model;
-  Network network(model.config(), model.weights(), kernels::best_kernels(), model.pool, 8);
+  const auto whole = model.network(8);
+  Network& network = *whole;
   auto cache = model.cache(1);
   const auto pages = testing::some_pages(1);
   RowPlan plan(network.rope(), 8);
   plan.add(pages, 9, 0, 1);
   const std::vector<TokenId> tokens = {96};
-  EXPECT_DEATH(network.forward(tokens, plan, cache, {}), "vocabulary");
+  EXPECT_DEATH(network.forward(tokens, testing::WholeBatch(plan), cache, {}), "vocabulary");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ TEST(Weights, HaveTheShapesOfTheConfiguration) {
   ASSERT_EQ(weights.layers.size(), 3u);
   EXPECT_FALSE(weights.layers[0].moe);
   ASSERT_TRUE(weights.layers[1].moe);
-  EXPECT_EQ(weights.layers[1].moe->experts.size(), 8u);
+  EXPECT_EQ(weights.layers[1].moe->slots.size(), 8u);
   EXPECT_EQ(weights.layers[1].moe->router_bias.size(), 8u);
   EXPECT_EQ(weights.layers[0].attention.q_a.rows(), 24u);
   EXPECT_EQ(weights.layers[0].attention.kv_a.rows(), 38u);
@@ -52,7 +52,7 @@ TEST(Weights, MatricesConvertAsThePlainReaderDoes) {
   spec.config["hidden_size"] = 200;
   Model model(spec);
   const auto weights = model.weights();
-  const auto& matrix = weights.layers[1].moe->experts[3].down;
+  const auto& matrix = weights.layers[1].moe->slots[3].down;
   const auto weight =
       model.checkpoint().weight("model.layers.1.mlp.experts.3.down_proj.weight").value();
   const auto expected = checkpoint::read_all(weight).value();
@@ -74,7 +74,7 @@ TEST(Weights, AnFp8CodeThatIsNoNumberIsRefusedByName) {
   }
   baton::testing::write_tensors(tensors, 2, model.path());
   const auto damaged = checkpoint::Checkpoint::open(model.path()).value();
-  const auto refused = load_weights(damaged, kernels::best_kernels(), model.pool);
+  const auto refused = load_weights(damaged, kernels::best_kernels(), model.pool, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
   EXPECT_NE(refused.error().message.find("layers.2.self_attn.o_proj"), std::string::npos);

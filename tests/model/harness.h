@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "kvcache/pool_memory.h"
-#include "model/exact_runner.h"
+#include "model/team_runner.h"
+#include "parallel/local_port.h"
 
 namespace baton::testing {
 
@@ -18,6 +20,7 @@ struct Session {
   SamplingParams sampling{.temperature = 0};
   ReportParams report{.logprobs = true, .logits_digest = true};
   ChoiceIndex choice = 0;
+  uint32_t group = 0;           // the DP group that runs it
   bool verify_drafts = false;   // feed the drafts back
   std::vector<TokenId> forced;  // fed as drafts instead, from the first token on
   uint32_t forced_at_once = 1;
@@ -43,6 +46,7 @@ struct Session {
     const uint32_t count = std::min(chunk, prompt_tokens() - 1 - filled);
     rows.pages = pages;
     rows.prompt_tokens = prompt_tokens();
+    rows.group = group;
     rows.first = filled;
     rows.tokens = std::span(prompt).subspan(filled, count);
     rows.next = prompt[filled + count];
@@ -67,6 +71,7 @@ struct Session {
     model::SequenceRows rows;
     rows.pages = pages;
     rows.prompt_tokens = prompt_tokens();
+    rows.group = group;
     rows.first = filled;
     rows.tokens = std::span(known_).subspan(filled);
     rows.sampling = &sampling;
@@ -92,14 +97,32 @@ struct Session {
   std::vector<TokenId> known_;
 };
 
+// An instance in this process: each rank but the first is a thread.
 class Harness {
  public:
-  Harness(const checkpoint::Checkpoint& checkpoint, model::RunnerOptions options,
+  Harness(const checkpoint::Checkpoint& checkpoint, const model::RunnerOptions& options,
           uint32_t pages = 96)
-      : runner_(model::ExactRunner::create(checkpoint, options).value()),
-        cache_(kvcache::PoolMemory::create_private(runner_->page_format(), pages).value()) {}
+      : hub_(options.layout.ranks()),
+        port_(hub_.port(0)),
+        runner_(model::TeamRunner::create(checkpoint, options, *port_, [] {}).value()),
+        cache_(kvcache::PoolMemory::create_private(runner_->page_format(), pages).value()) {
+    for (uint32_t r = 1; r < hub_.ranks(); ++r) {
+      ranks_.emplace_back([this, r, &checkpoint, options] {
+        const auto port = hub_.port(r);
+        const auto rank = model::RankRunner::create(checkpoint, options, *port).value();
+        model::StepServer server(*rank, *port, options.layout.tp);
+        while (server.serve(cache_)) {
+        }
+      });
+    }
+  }
+  ~Harness() {
+    runner_.reset();
+    for (std::thread& rank : ranks_) rank.join();
+  }
 
-  model::ExactRunner& runner() { return *runner_; }
+  model::TeamRunner& runner() { return *runner_; }
+  layers::Network& network() { return runner_->rank().network(); }  // of rank 0
   kvcache::PoolMemory& cache() { return cache_; }
 
   Session open(std::vector<TokenId> prompt, uint32_t answer_tokens = 64) {
@@ -130,8 +153,11 @@ class Harness {
   }
 
  private:
-  std::unique_ptr<model::ExactRunner> runner_;
+  parallel::LocalHub hub_;
+  std::unique_ptr<parallel::Port> port_;
+  std::unique_ptr<model::TeamRunner> runner_;
   kvcache::PoolMemory cache_;
+  std::vector<std::thread> ranks_;
   uint32_t next_page_ = 0;
 };
 

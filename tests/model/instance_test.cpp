@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "parallel/local_port.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
 
@@ -18,7 +19,7 @@ class InstanceTest : public ::testing::Test {
   }
 
   std::string refusal() const {
-    const auto opened = Instance::open(options_);
+    const auto opened = Instance::open(options_, parallel::lone_port());
     EXPECT_FALSE(opened);
     return opened ? "" : opened.error().message;
   }
@@ -28,7 +29,7 @@ class InstanceTest : public ::testing::Test {
 };
 
 TEST_F(InstanceTest, OpensWhatFitsAndSaysWhatItIs) {
-  const auto instance = Instance::open(options_);
+  const auto instance = Instance::open(options_, parallel::lone_port());
   ASSERT_TRUE(instance) << instance.error().message;
   const Manifest& manifest = (*instance)->manifest;
   EXPECT_EQ(manifest.model_fingerprint.size(), 64u);
@@ -40,7 +41,7 @@ TEST_F(InstanceTest, OpensWhatFitsAndSaysWhatItIs) {
 
 TEST_F(InstanceTest, TcpNeedsNoSharedMemory) {
   options_.transport = "tcp";
-  const auto instance = Instance::open(options_);
+  const auto instance = Instance::open(options_, parallel::lone_port());
   ASSERT_TRUE(instance);
   EXPECT_TRUE((*instance)->pool.shared_name().empty());
 }

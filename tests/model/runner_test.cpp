@@ -134,7 +134,7 @@ TEST_P(SameBytes, ForAnyChunk) {
 
 TEST_P(SameBytes, ForAnyNumberOfThreads) {
   for (const unsigned threads : {2u, 3u}) {
-    Harness harness(*checkpoint_, {.threads = threads});
+    Harness harness(*checkpoint_, {.layout = {.threads = threads}});
     expect_same(harness, 64);
   }
 }
@@ -216,7 +216,7 @@ TEST_P(SameBytes, AloneOrInABatchOfEight) {
 
 // Entries that one runner filled, read by another: what disaggregation does.
 TEST_P(SameBytes, WhenAnotherRunnerFilledTheCache) {
-  Harness prefill(*checkpoint_, {.threads = 2});
+  Harness prefill(*checkpoint_, {.layout = {.threads = 2}});
   Session session = open(prefill);
   prefill.prefill(session, 64);
   Harness decode(*checkpoint_, {});
@@ -294,10 +294,17 @@ TEST_F(OneRunner, ReportsAlternativesOfTheRawDistribution) {
   EXPECT_GE(sampled.top[0].logprob, sampled.logprob);
 }
 
-TEST_F(OneRunner, RefusesAnUnknownModeAndAMissingPath) {
-  EXPECT_EQ(Runner::create(*checkpoint_, {.mode = "quick"}).error().code, ErrorCode::unsupported);
-  EXPECT_EQ(Runner::create(*checkpoint_, {.isa = 99}).error().code, ErrorCode::unsupported);
-  EXPECT_EQ(Runner::create(*checkpoint_, {.threads = 0}).error().code, ErrorCode::invalid_argument);
+Error refusal(const checkpoint::Checkpoint& checkpoint, const RunnerOptions& options) {
+  parallel::LocalHub hub(1);
+  const auto port = hub.port(0);
+  const auto runner = TeamRunner::create(checkpoint, options, *port, [] {});
+  return runner ? Error{} : runner.error();
+}
+
+TEST_F(OneRunner, RefusesAnUnknownModeAMissingPathAndNoThreads) {
+  EXPECT_EQ(refusal(*checkpoint_, {.mode = "quick"}).code, ErrorCode::unsupported);
+  EXPECT_EQ(refusal(*checkpoint_, {.isa = 99}).code, ErrorCode::unsupported);
+  EXPECT_EQ(refusal(*checkpoint_, {.layout = {.threads = 0}}).code, ErrorCode::invalid_argument);
 }
 
 TEST_F(OneRunner, RefusesWeightsThatAreNotNumbers) {
@@ -309,10 +316,9 @@ TEST_F(OneRunner, RefusesWeightsThatAreNotNumbers) {
   }
   testing::write_tensors(tensors, 2, folder_.path());
   const auto damaged = checkpoint::Checkpoint::open(folder_.path()).value();
-  const auto refused = Runner::create(damaged, {});
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
-  EXPECT_NE(refused.error().message.find("experts.3.up_proj"), std::string::npos);
+  const Error refused = refusal(damaged, {});
+  EXPECT_EQ(refused.code, ErrorCode::corrupt);
+  EXPECT_NE(refused.message.find("experts.3.up_proj"), std::string::npos);
 }
 
 using OneRunnerDeathTest = OneRunner;

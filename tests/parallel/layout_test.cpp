@@ -121,28 +121,10 @@ TEST(Layout, ASharedExpertIsRoutedOnlyWhereThereIsOne) {
   EXPECT_EQ(refusal({.shared = SharedExpert::routed}), "");
 }
 
-TEST(Layout, RedundantSlotsHoldNoMoreReplicasThanRanks) {
-  const ModelShape model{.heads = 8, .routed_experts = 6, .shared_experts = 1};
-  for (uint32_t dp = 1; dp <= 5; ++dp) {
-    for (const auto shared : {SharedExpert::replicated, SharedExpert::routed}) {
-      for (uint32_t redundant = 0; redundant <= 40; ++redundant) {
-        const Layout layout{.dp = dp, .redundant = redundant, .shared = shared};
-        // A rank that holds no expert twice has at most one slot for each.
-        const bool fits = layout.slots_per_rank(6) <= layout.logical_experts(6);
-        EXPECT_EQ(refusal(layout, model).empty(), fits) << to_string(layout);
-      }
-    }
-  }
-  EXPECT_THAT(refusal({.dp = 2, .redundant = 300}), HasSubstr("at most 256"));
-}
-
-TEST(Layout, AShapeThatThisVersionCannotRunIsRefusedBeforeAnythingStarts) {
-  EXPECT_TRUE(check_one_rank({.threads = 4, .instances = 3}));
-  const auto refused = check_one_rank({.tp = 4, .dp = 80});
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("320 ranks"));
-  EXPECT_FALSE(check_one_rank({.overlap = true})) << "nothing is taken that would do nothing";
-  EXPECT_FALSE(check_one_rank({.shared = SharedExpert::routed}));
+// On few ranks an expert may then lie on one rank twice: of no use, and no harm.
+TEST(Layout, AnyNumberOfRedundantSlotsIsTaken) {
+  EXPECT_EQ(refusal({.redundant = 5}), "");
+  EXPECT_EQ(refusal({.dp = 2, .redundant = 300}), "");
 }
 
 }  // namespace

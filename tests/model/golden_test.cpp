@@ -1,6 +1,4 @@
-// The exact runner against reference results that were computed in float64 elsewhere.
-#include "model/exact_runner.h"
-
+// Mode exact against reference results that were computed in float64 elsewhere.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -26,7 +24,7 @@ class Golden : public ::testing::TestWithParam<const char*> {
     BATON_NEED_SHARED(dir, name);
     checkpoint_.emplace(checkpoint::Checkpoint::open(dir).value());
     std::ifstream(dir / "golden.json") >> golden_;
-    harness_.emplace(*checkpoint_, RunnerOptions{.threads = 2});
+    harness_.emplace(*checkpoint_, RunnerOptions{.layout = {.threads = 2}});
   }
 
   Session open(const json& reference) {
@@ -146,7 +144,7 @@ void compare_experts(const json& reference, const Trace& trace) {
 }
 
 TEST_P(Golden, ResidualsExpertsAndPromptLogprobsAreTheReference) {
-  auto& network = harness_->runner().network();
+  auto& network = harness_->network();
   const size_t hidden = network.config().hidden_size;
   const size_t vocabulary = network.config().vocab_size;
   for (const json& reference : golden_["cases"]) {
