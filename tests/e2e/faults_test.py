@@ -53,6 +53,18 @@ class Faults(unittest.TestCase):
                     self.assertEqual(again, whole)
         self.assertEqual(shared_memory_in_use(), before)
 
+    def test_one_rank_of_an_instance_dies_and_with_it_the_instance(self):
+        before = sorted(os.listdir("/dev/shm"))
+        ranks = ("--prefill", "tp=2,dp=1", "--decode", "tp=2,dp=2")
+        with cluster(DEMO, *ranks) as running:
+            whole = self.stream_with_fault(running, lambda: None)
+            for program, rank in (("baton-decode", -1), ("baton-decode", 0), ("baton-prefill", -1)):
+                with self.subTest(program, rank=rank):
+                    pid = running.pids(program)[rank]
+                    again = self.stream_with_fault(running, lambda p=pid: os.kill(p, signal.SIGKILL))
+                    self.assertEqual(again, whole)
+        self.assertEqual(sorted(os.listdir("/dev/shm")), before, "a dead rank leaves nothing")
+
     def test_both_decode_instances_die_and_come_back(self):
         with cluster(DEMO, "--decode", "instances=2") as running:
             whole = self.stream_with_fault(running, lambda: None)

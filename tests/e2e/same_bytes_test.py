@@ -69,6 +69,14 @@ class SameBytes(unittest.TestCase):
     def test_two_threads_and_two_instances(self):
         self.check("--prefill", "instances=2", "--decode", "instances=2,threads=2")
 
+    def test_ranks_that_share_heads_requests_and_experts(self):
+        self.check("--prefill", "tp=2,dp=2", "--decode",
+                   "tp=2,dp=2,redundant=4,shared=routed,overlap=on")
+
+    def test_ranks_on_virtual_hosts(self):
+        self.check("--prefill", "tp=4,ranks_per_host=4,overlap=on", "--decode",
+                   "tp=1,dp=6,ranks_per_host=2")
+
 
 if __name__ == "__main__":
     unittest.main()
