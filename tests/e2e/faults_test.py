@@ -61,7 +61,8 @@ class Faults(unittest.TestCase):
             for program, rank in (("baton-decode", -1), ("baton-decode", 0), ("baton-prefill", -1)):
                 with self.subTest(program, rank=rank):
                     pid = running.pids(program)[rank]
-                    again = self.stream_with_fault(running, lambda p=pid: os.kill(p, signal.SIGKILL))
+                    again = self.stream_with_fault(
+                        running, lambda p=pid: os.kill(p, signal.SIGKILL))
                     self.assertEqual(again, whole)
         self.assertEqual(sorted(os.listdir("/dev/shm")), before, "a dead rank leaves nothing")
 
