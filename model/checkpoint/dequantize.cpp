@@ -104,6 +104,7 @@ Result<void> read_block(const Weight& weight, size_t row_begin, size_t row_end, 
         convert_f16(source, col_begin, to);
         break;
       case Dtype::f32:
+        if (to.empty()) break;
         std::memcpy(to.data(), source + sizeof(float) * col_begin, to.size_bytes());
         break;
       case Dtype::f8_e4m3:

@@ -31,7 +31,7 @@ TEST(Crc32c, TheCopyingFormCopiesAndAgreesForEveryLengthAndAlignment) {
       std::vector<std::byte> to(length);
       const auto part = std::span(from).subspan(offset, length);
       EXPECT_EQ(copy_with_crc32c(to, part), crc32c(part));
-      EXPECT_EQ(std::memcmp(to.data(), part.data(), length), 0);
+      EXPECT_TRUE(std::ranges::equal(to, part));
     }
   }
 }
