@@ -14,10 +14,10 @@ baton::Result<void> run(const baton::decode::DecodeOptions& options,
                         std::unique_ptr<baton::parallel::Port> port) {
   using namespace baton;
   const Log log("baton-decode", options.instance.name);
-  BATON_TRY(instance, model::Instance::open(options.instance, std::move(port)));
+  const SystemClock clock;
+  BATON_TRY(instance, model::Instance::open(options.instance, std::move(port), clock));
   BATON_TRY(tokenizer, text::Tokenizer::load(options.instance.model));
   boost::asio::io_context io;
-  const SystemClock clock;
   const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
   BATON_TRY(worker, decode::DecodeWorker::create(io.get_executor(), clock, log, *instance,
                                                  tokenizer, options, *connector));

@@ -24,6 +24,7 @@ Actions DecodeState::step(const Event& event, Instant now) {
   collect_handoffs();
   give_pages();
   join_batch();
+  grow();
   compute();
   beat();
   if (draining_ && !drained_ && requests_.empty() && !batch_.in_flight()) {
@@ -72,9 +73,10 @@ void DecodeState::submit(LinkId link, const Submit& submit) {
   Request& request = requests_[state.id];
   request.state = state;
   request.link = link;
-  request.need =
-      page_need(static_cast<uint32_t>(state.prompt.size()), state.choices, state.stop.max_tokens);
+  request.need = page_need(state, setup_.limits);
   request.arrival = arrivals_++;
+  request.born = now_ - std::min<Duration>(state.age, now_.time_since_epoch());
+  fair_.enter(state.tenant);
   request.submitted = request.phase_since = request.said = now_;
   const Duration time_left =
       std::min(state.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
@@ -117,17 +119,32 @@ void DecodeState::erase(Map::iterator it) {
   release(batch_.remove(it->first));
   release(request.prompt_pages);
   release(request.growth_pages);
+  fair_.leave(request.state.tenant);
   requests_.erase(it);
   beat_due_ = true;
 }
 
-void DecodeState::release(const std::vector<PageId>& pages) {
-  for (const PageId page : pages) pool_.release(page);
-}
-
 // ---- from the hand-off to the batch ------------------------------------------------------------
 
+void DecodeState::tell_scores(RequestId id, PromptScoreRun scores) {
+  Request& request = requests_.at(id);
+  request.said = now_;
+  actions_.push_back(TellGateway{
+      request.link, Progress{id, request.state.attempt, {}, std::nullopt, std::move(scores)}});
+}
+
+// A request for no tokens has been scored: its times say that it is over.
+void DecodeState::conclude(Map::iterator it) {
+  Request& request = it->second;
+  actions_.push_back(TellGateway{
+      request.link, Progress{it->first, request.state.attempt, {}, request.times, std::nullopt}});
+  ++counts_.finished;
+  erase(it);
+}
+
 void DecodeState::collect_handoffs() {
+  for (Handoffs::Scored& scored : handoffs_.take_scored())
+    tell_scores(scored.request, std::move(scored.scores));
   for (Handoffs::Done& done : handoffs_.take_done()) {
     Request& request = requests_.at(done.request);
     request.prompt_pages = std::move(done.prompt_pages);
@@ -147,60 +164,6 @@ void DecodeState::collect_handoffs() {
   for (Action& action : handoffs_.take_actions()) actions_.push_back(std::move(action));
 }
 
-std::vector<DecodeState::Map::iterator> DecodeState::in_phase(Phase phase) {
-  std::vector<Map::iterator> found;
-  for (auto it = requests_.begin(); it != requests_.end(); ++it)
-    if (it->second.phase == phase) found.push_back(it);
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-    return std::tie(a->second.state.priority, a->second.arrival) <
-           std::tie(b->second.state.priority, b->second.arrival);
-  });
-  return found;
-}
-
-// Requests without a prefill get their pages here, in order: all or nothing.
-void DecodeState::give_pages() {
-  for (const auto& it : in_phase(Phase::wants_pages)) {
-    Request& request = it->second;
-    if (pool_.counts().free < request.need.total()) break;
-    const auto prompt = pool_.allocate(request.need.prompt, kvcache::PageState::in_use);
-    const auto growth = pool_.allocate(request.need.growth, kvcache::PageState::reserved);
-    check(prompt && growth, "pages that were counted as free are not");
-    for (const ReservedPage& page : *prompt) request.prompt_pages.push_back(page.page);
-    for (const ReservedPage& page : *growth) request.growth_pages.push_back(page.page);
-    request.phase = Phase::waiting;
-    request.times.queued = now_ - request.submitted;
-    request.phase_since = now_;
-    request.local = true;
-    beat_due_ = true;
-  }
-}
-
-// Places in the batch that running requests hold: one for each choice, from the start to the end.
-uint32_t DecodeState::places_used() const {
-  uint32_t places = 0;
-  for (const auto& [id, request] : requests_) {
-    if (request.phase == Phase::filling) places += request.state.choices;
-    if (request.phase == Phase::running) places += request.open_choices;
-  }
-  return places;
-}
-
-void DecodeState::join_batch() {
-  const auto waiting = in_phase(Phase::waiting);
-  if (waiting.empty()) return;
-  uint32_t places = setup_.limits.places() - places_used();
-  for (const auto& it : waiting) {
-    Request& request = it->second;
-    if (request.state.choices > places) break;  // a wide request is not overtaken for ever
-    places -= request.state.choices;
-    if (request.local && request.state.prompt.size() > 1)
-      fill(it);
-    else
-      run(it);
-  }
-}
-
 // Decode prefills the prompt itself; its choices run when that is done.
 void DecodeState::fill(Map::iterator it) {
   Request& request = it->second;
@@ -213,6 +176,7 @@ void DecodeState::fill(Map::iterator it) {
   sequence.tokens = request.state.prompt;
   sequence.prompt_tokens = static_cast<uint32_t>(request.state.prompt.size());
   sequence.pages = std::exchange(request.prompt_pages, {});
+  sequence.score = request.state.report.prompt_logprobs;
   batch_.add(std::move(sequence));
 }
 
@@ -255,7 +219,9 @@ void DecodeState::run(Map::iterator it) {
                       text.stop_tokens(),
                       state.stop.min_tokens,
                       state.stop.max_tokens,
-                      {}};
+                      {},
+                      text.parts(),
+                      std::nullopt};
     request.choices.push_back(Choice{std::move(text)});
     if (finished) {
       release(sequence.pages);
@@ -266,28 +232,6 @@ void DecodeState::run(Map::iterator it) {
   }
   if (request.open_choices == 0)  // a gateway that knows all does not ask
     give_up(it, GiveUp::invalid, std::nullopt, "all choices of the request have ended already");
-}
-
-// Choice 0 takes the prompt's pages; the others share the full ones and copy the partial one.
-std::vector<PageId> DecodeState::pages_of_choice(Request& request, ChoiceIndex choice) {
-  const auto entries = static_cast<uint32_t>(request.state.prompt.size()) - 1;
-  const uint32_t whole = pages_for(uint64_t{entries} + request.state.stop.max_tokens);
-  const uint32_t full = entries / kPageTokens;
-  std::vector<PageId> pages = request.prompt_pages;
-  if (choice > 0) {
-    pages.resize(full);
-    for (const PageId page : pages) pool_.add_reference(page);
-  }
-  while (pages.size() < whole) {
-    const PageId page = request.growth_pages.back();
-    request.growth_pages.pop_back();
-    pool_.advance(page, kvcache::PageState::filling);
-    pool_.advance(page, kvcache::PageState::in_use);
-    pages.push_back(page);
-  }
-  if (choice > 0 && entries % kPageTokens != 0)
-    actions_.push_back(CopyPage{request.prompt_pages[full], pages[full]});
-  return pages;
 }
 
 // ---- steps -------------------------------------------------------------------------------------
@@ -307,12 +251,17 @@ void DecodeState::on(const StepDone& done) {
   if (done.step != step_ || !batch_.in_flight()) return;
   RunningBatch::Outcome outcome = batch_.complete(done.results);
   release(outcome.freed);
+  for (RunningBatch::Scored& scored : outcome.scored)
+    tell_scores(scored.request, std::move(scored.scores));
   for (const RequestId id : outcome.filled) {
     const auto found = requests_.find(id);
     Request& request = found->second;
     request.prompt_pages = batch_.remove(id);
     request.times.prefilled = now_ - request.phase_since;
-    run(found);
+    if (request.state.stop.max_tokens == 0)
+      conclude(found);
+    else
+      run(found);
   }
   std::map<RequestId, Progress> progress;
   for (const RunningBatch::Sampled& sampled : outcome.sampled) deliver(sampled, progress);
@@ -340,6 +289,7 @@ void DecodeState::deliver(const RunningBatch::Sampled& sampled,
   message.request = sampled.request;
   message.attempt = request.state.attempt;
   counts_.drafts_accepted += sampled.tokens.size() - 1;
+  fair_.charge(request.state.tenant, sampled.tokens.size());
   for (const model::SampledToken& token : sampled.tokens) {
     TokenEvent event = choice.text.push(token.token);
     event.logprob = token.logprob;
@@ -398,7 +348,8 @@ void DecodeState::run_timers() {
     } else if (now_ >= request.said + setup_.limits.alive_interval) {
       request.said = now_;
       actions_.push_back(TellGateway{
-          request.link, Progress{current->first, request.state.attempt, {}, std::nullopt}});
+          request.link,
+          Progress{current->first, request.state.attempt, {}, std::nullopt, std::nullopt}});
     }
   }
   next_wake_ = draining_ && now_ < drain_end_ ? drain_end_ : Instant::max();

@@ -1,8 +1,10 @@
 // DecodeState: a decode instance as a pure machine: from Submit to the last token.
 //
 // A request is at prefill (its prompt is being handed over), or wants pages (decode prefills it
-// itself), or waits for a place in the batch, or runs. It holds all pages that it may ever write
-// from the moment it holds any, so a running request never lacks one. Choices fork at position
+// itself), or waits for a place in the batch, or runs. It is admitted with pages for its prompt and
+// some more, and grows page by page; when there is none left, the request that is last by priority
+// and age gives way: its gateway places it again, and its known tokens are replayed. Among those
+// that wait, scheduler/fair_share.h says who goes first. Choices fork at position
 // n - 1: they share the full pages of the prompt and copy the partial one. Known tokens are
 // replayed in the decode form, then sampling goes on. Cancel, the loss of its gateway and its
 // deadline free a request at once; pages that the step in flight reads are freed after it. Nothing
@@ -23,6 +25,7 @@
 #include "decode/running_batch.h"
 #include "kvcache/handoff.h"
 #include "kvcache/page_pool.h"
+#include "scheduler/fair_share.h"
 
 namespace baton::decode {
 
@@ -41,8 +44,9 @@ struct DecodeCounts {
   uint64_t accepted = 0;
   uint64_t finished = 0;
   uint64_t cancelled = 0;
-  uint64_t given_up = 0;  // accepted = finished + cancelled + given_up + live
-  uint64_t refused = 0;   // given up without having been accepted
+  uint64_t given_up = 0;   // accepted = finished + cancelled + given_up + live
+  uint64_t refused = 0;    // given up without having been accepted
+  uint64_t preempted = 0;  // given up because older ones needed the pages
   uint64_t steps = 0;
   uint64_t rows = 0;
   uint64_t tokens = 0;
@@ -88,6 +92,7 @@ class DecodeState {
     DecodeTimes times;
     bool times_told = false;
     bool local = false;  // decode prefills it itself
+    Instant born;        // when its gateway took it
     Instant submitted, phase_since, said, deadline;
   };
   using Map = std::map<RequestId, Request>;
@@ -110,7 +115,14 @@ class DecodeState {
   void erase(Map::iterator request);
 
   void collect_handoffs();
+  void tell_scores(RequestId request, PromptScoreRun scores);
+  void conclude(Map::iterator request);
+  scheduler::Standing standing(const Request& request) const;
+  std::optional<Map::iterator> first_in(Phase phase);
+  bool gives_way_before(const Request& a, const Request& b) const;
   void give_pages();
+  void grow();
+  void preempt();
   void join_batch();
   void fill(Map::iterator request);
   void run(Map::iterator request);
@@ -122,7 +134,6 @@ class DecodeState {
   Instant next_timer(const Request& request) const;
   void release(const std::vector<PageId>& pages);
   void beat();
-  std::vector<Map::iterator> in_phase(Phase phase);
   uint32_t places_used() const;
 
   DecodeSetup setup_;
@@ -132,6 +143,7 @@ class DecodeState {
   Handoffs handoffs_;
   RunningBatch batch_;
   Map requests_;
+  scheduler::FairShare fair_;
   StepId step_{0};
   uint64_t arrivals_ = 0;
   bool draining_ = false;

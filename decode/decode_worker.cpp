@@ -109,10 +109,17 @@ void DecodeWorker::start(const std::string& address, std::function<void()> fence
   scheduler::Identity identity{
       {options_.instance.name, self_, address}, Role::decode, instance_.manifest};
   member_.emplace(executor_, connector_, options_.instance.scheduler, std::move(identity), log_,
-                  [this, fenced = std::move(fenced)] {
-                    log_.error("fenced", {{"why", "a newer instance has this name"}});
-                    drain(drained_ ? drained_ : fenced);
-                  });
+                  scheduler::MemberEvents{
+                      .on_fenced =
+                          [this, fenced = std::move(fenced)] {
+                            log_.error("fenced", {{"why", "a newer instance has this name"}});
+                            drain(drained_ ? drained_ : fenced);
+                          },
+                      .on_rebalance =
+                          [this] {
+                            log_.info("rebalance", {{"why", "asked for"}});
+                            compute_.rebalance();
+                          }});
   driver_.feed(Tick{});
 }
 
@@ -179,6 +186,7 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_decode_finished_total", "Requests answered to the end.", c.finished);
   count("baton_decode_cancelled_total", "Requests cancelled.", c.cancelled);
   count("baton_decode_given_up_total", "Requests given back to their gateway.", c.given_up);
+  count("baton_decode_preempted_total", "Requests that gave way to older ones.", c.preempted);
   count("baton_decode_refused_total", "Requests never accepted.", c.refused);
   count("baton_decode_steps_total", "Steps computed.", c.steps);
   count("baton_decode_rows_total", "Rows computed in these steps.", c.rows);

@@ -28,11 +28,14 @@ void Handoffs::start(const RequestState& request, const Peer& prefill, Duration 
   job.request = request.id;
   job.prefill = prefill;
   job.tokens = static_cast<uint32_t>(request.prompt.size()) - 1;
-  job.need = page_need(job.tokens + 1, request.choices, request.stop.max_tokens);
+  job.need = page_need(request, limits_);
+  job.number = jobs_begun_++;
+  job.wants_scores = request.report.prompt_logprobs.has_value();
   job.heard = now;
   actions_.push_back(TellPrefill{
-      prefill, PrefillJob{prefill.incarnation, id, request.id, request.attempt, request.prompt,
-                          request.tenant, request.priority, time_left}});
+      prefill,
+      PrefillJob{prefill.incarnation, id, request.id, request.attempt, request.prompt,
+                 request.tenant, request.priority, time_left, request.report.prompt_logprobs}});
   jobs_.emplace(id, std::move(job));
   by_request_.emplace(request.id, id);
 }
@@ -81,7 +84,8 @@ void Handoffs::message(const Peer& from, const Reserve& asked, Instant now) {
 }
 
 void Handoffs::reserve(JobId id, Job& job, Instant now) {
-  if (pool_.counts().free < job.need.total()) {
+  job.asked = now;
+  if (pool_.counts().free < job.need.total() + claimed_before(job, now)) {
     refuse(id, job);
     return;
   }
@@ -95,6 +99,25 @@ void Handoffs::reserve(JobId id, Job& job, Instant now) {
   job.refused_last = false;
   job.reserved = job.landed = now;
   answer(id, job);
+}
+
+// Pages that are kept for older jobs that were refused again and again and still ask: smaller ones
+// that come later must not take the room away from under them for ever.
+uint64_t Handoffs::claimed_before(const Job& job, Instant now) const {
+  uint64_t pages = 0;
+  for (const auto& [id, other] : jobs_) {
+    if (other.phase == Phase::queued && !other.ended && other.number < job.number &&
+        other.refusals >= limits_.refusals_before_claim &&
+        now < other.asked + 2 * limits_.not_before_max) {
+      pages += other.need.total();
+    }
+  }
+  return pages;
+}
+
+bool Handoffs::holds_pages(RequestId request) const {
+  const auto found = by_request_.find(request);
+  return found != by_request_.end() && jobs_.at(found->second).phase != Phase::queued;
 }
 
 void Handoffs::answer(JobId id, const Job& job) {
@@ -119,11 +142,29 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
     lose(seal.job, GiveUp::place_again, true, true, "prefill sealed another number of pages", now);
     return;
   }
+  if (job->wants_scores && job->scored != job->tokens) {
+    lose(seal.job, GiveUp::place_again, true, true, "prefill sealed without all scores", now);
+    return;
+  }
   job->digests = seal.pages;
   if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
   job->phase = Phase::sealed;
   job->resend_at = now + limits_.resend_after;
   if (receiver_.complete(seal.job)) compare(seal.job, *job, now);
+}
+
+void Handoffs::message(const Peer& from, const PromptScores& scores, Instant now) {
+  Job* job = known(from, scores.job);
+  if (!job || !job->wants_scores || job->phase != Phase::receiving) return;
+  job->heard = now;
+  receiver_.renew(scores.job, now);
+  const PromptScoreRun& run = scores.scores;
+  if (run.first != job->scored + 1 || run.scores.size() > job->tokens - job->scored) {
+    lose(scores.job, GiveUp::place_again, true, true, "prefill's scores have a gap", now);
+    return;
+  }
+  job->scored += static_cast<uint32_t>(run.scores.size());
+  scored_.push_back({job->request, run});
 }
 
 void Handoffs::message(const Peer& from, const JobAlive& alive, Instant now) {

@@ -2,9 +2,11 @@
 //
 // A job is queued at its prefill, then receiving into reserved pages, then sealed, then digesting,
 // then over: the prompt's pages are whole and verified and committed, or the job has failed and
-// holds nothing. A reservation is all or nothing and includes every page that the request may ever
-// write. Messages may come twice, late, or not at all: each waiting state has a deadline, an
-// unknown job is answered with an Abort. Invariants: a session is open exactly for the jobs that
+// holds nothing. A reservation is all or nothing and includes the pages for the answer's first
+// tokens. One that was refused several times has its room kept from those that came later. Messages
+// may come twice, late, or not at all: each waiting state has a deadline, an unknown job is
+// answered with an Abort. Scores of the prompt's tokens are passed on as they come; a job is sealed
+// only when it has all that it asked for. Invariants: a session is open exactly for the jobs that
 // receive; only these hold growth pages. Thread safety: its owner's.
 #pragma once
 
@@ -57,6 +59,11 @@ class Handoffs {
     std::optional<Incarnation> blame;
     std::string reason;
   };
+  struct Scored {
+    RequestId request;
+    PromptScoreRun scores;
+  };
+  std::vector<Scored> take_scored() { return std::exchange(scored_, {}); }
   std::vector<Done> take_done() { return std::exchange(done_, {}); }
   std::vector<Lost> take_lost() { return std::exchange(lost_, {}); }
   Actions take_actions() { return std::exchange(actions_, {}); }
@@ -64,6 +71,7 @@ class Handoffs {
   size_t size() const { return by_request_.size(); }
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
+  bool holds_pages(RequestId request) const;
 
  private:
   enum class Phase : uint8_t { queued, receiving, sealed, digesting };
@@ -77,22 +85,27 @@ class Handoffs {
     SessionId session;
     std::vector<PageId> growth;
     std::vector<Digest> digests;  // as sealed
+    bool wants_scores = false;
+    uint32_t scored = 0;  // tokens of the prompt, the first not counted
+    uint64_t number = 0;  // grows from job to job
     uint32_t refusals = 0;
     bool refused_last = false;
     uint32_t resends = 0;        // in a row, without a frame landing in between
     uint32_t disagreements = 0;  // digests that differed
-    Instant heard, reserved, landed, resend_at;
+    Instant heard, asked, reserved, landed, resend_at;
   };
   using Map = std::map<JobId, Job>;
 
   void message(const Peer& from, const Reserve& reserve, Instant now);
   void message(const Peer& from, const Seal& seal, Instant now);
+  void message(const Peer& from, const PromptScores& scores, Instant now);
   void message(const Peer& from, const JobAlive& alive, Instant now);
   void message(const Peer& from, const Abort& abort, Instant now);
   Job* known(const Peer& from, JobId job);
   void refuse(JobId id, Job& job);
   void answer(JobId id, const Job& job);
   void reserve(JobId id, Job& job, Instant now);
+  uint64_t claimed_before(const Job& job, Instant now) const;
   void compare(JobId id, Job& job, Instant now);
   void ask_again(JobId id, Job& job, Instant now);
   void lose(JobId id, GiveUp why, bool blame, bool tell, const std::string& reason, Instant now);
@@ -106,7 +119,9 @@ class Handoffs {
   Duration lease_;
   DrawId draw_;
   Map jobs_;
+  uint64_t jobs_begun_ = 0;
   std::map<RequestId, JobId> by_request_;
+  std::vector<Scored> scored_;
   std::vector<Done> done_;
   std::vector<Lost> lost_;
   Actions actions_;

@@ -38,10 +38,9 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
   for (const auto& sequence : state.batch_.sequences()) {
     hold(sequence->pages);
     ++running[sequence->request];
-    const uint32_t cells = static_cast<uint32_t>(sequence->pages.size()) * kPageTokens;
-    const uint32_t most = sequence->prompt_tokens - 1 + sequence->max_tokens;
-    if (!sequence->fills_only && cells < most)
-      return "a running sequence may lack a page before it ends";
+    const uint64_t cells = uint64_t{kPageTokens} * sequence->pages.size();
+    if (state.batch_.in_flight() && cells < sequence->cached)
+      return "a running sequence has more entries than its pages hold";
     for (const PageId page : sequence->pages)
       if (state.pool_.state(page) != kvcache::PageState::in_use)
         return "a running sequence has a page that is not in use";

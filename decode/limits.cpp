@@ -1,23 +1,45 @@
 #include "decode/limits.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace baton::decode {
 
-PageNeed page_need(uint32_t prompt_tokens, uint32_t choices, uint32_t max_tokens) {
+PageNeed page_need(uint32_t prompt_tokens, uint32_t choices, uint32_t tokens) {
   const uint32_t entries = prompt_tokens - 1;
   const uint32_t full = entries / kPageTokens;
   // The last token that a choice may produce is never fed, so it needs no entry.
-  const uint32_t whole = pages_for(uint64_t{entries} + max_tokens);
+  const uint32_t whole = pages_for(uint64_t{entries} + tokens);
   PageNeed need;
   need.prompt = pages_for(entries);
   need.growth = whole - need.prompt + (choices - 1) * (whole - full);
   return need;
 }
 
+uint32_t tokens_ahead(const RequestState& request, const DecodeLimits& limits) {
+  size_t known = 0;
+  for (const auto& tokens : request.known) known = std::max(known, tokens.size());
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(request.stop.max_tokens, known + uint64_t{limits.growth_tokens}));
+}
+
+PageNeed page_need(const RequestState& request, const DecodeLimits& limits) {
+  return page_need(static_cast<uint32_t>(request.prompt.size()), request.choices,
+                   tokens_ahead(request, limits));
+}
+
 namespace {
 
-Result<void> validate_sampling(const SamplingParams& sampling, uint32_t vocab_size) {
+Result<void> validate_tokens(const std::vector<TokenId>& tokens, uint32_t vocab_size) {
+  for (const TokenId token : tokens)
+    if (token >= vocab_size)
+      return fail(ErrorCode::invalid_argument, "token {} is not in the vocabulary of {}", token,
+                  vocab_size);
+  return {};
+}
+
+Result<void> validate_sampling(const SamplingParams& sampling, const DecodeLimits& limits,
+                               uint32_t vocab_size) {
   const auto in = [](float value, float low, float high) {
     return std::isfinite(value) && value >= low && value <= high;
   };
@@ -36,14 +58,26 @@ Result<void> validate_sampling(const SamplingParams& sampling, uint32_t vocab_si
     if (token >= vocab_size || !std::isfinite(bias))
       return fail(ErrorCode::invalid_argument, "logit_bias names token {}, the vocabulary has {}",
                   token, vocab_size);
+  BATON_CHECKED(validate_tokens(sampling.allowed, vocab_size));
+  if (sampling.bad_words.size() > limits.bad_words_max)
+    return fail(ErrorCode::invalid_argument, "{} bad words are more than {}",
+                sampling.bad_words.size(), limits.bad_words_max);
+  for (const auto& word : sampling.bad_words) {
+    BATON_CHECKED(validate_tokens(word, vocab_size));
+    if (word.size() > limits.bad_word_tokens_max)
+      return fail(ErrorCode::invalid_argument, "a bad word has {} tokens, more than {}",
+                  word.size(), limits.bad_word_tokens_max);
+  }
   return {};
 }
 
-Result<void> validate_tokens(const std::vector<TokenId>& tokens, uint32_t vocab_size) {
-  for (const TokenId token : tokens)
-    if (token >= vocab_size)
-      return fail(ErrorCode::invalid_argument, "token {} is not in the vocabulary of {}", token,
-                  vocab_size);
+Result<void> validate_report(const ReportParams& report, const DecodeLimits& limits) {
+  if (report.top_logprobs > limits.alternatives_max)
+    return fail(ErrorCode::invalid_argument, "top_logprobs {} is more than {}", report.top_logprobs,
+                limits.alternatives_max);
+  if (report.prompt_logprobs.value_or(0) > limits.alternatives_max)
+    return fail(ErrorCode::invalid_argument, "prompt_logprobs {} is more than {}",
+                *report.prompt_logprobs, limits.alternatives_max);
   return {};
 }
 
@@ -54,7 +88,8 @@ Result<void> validate(const RequestState& request, const DecodeLimits& limits,
   const uint64_t n = request.prompt.size();
   const uint64_t most = request.stop.max_tokens;
   if (n == 0) return fail(ErrorCode::invalid_argument, "the prompt is empty");
-  if (most == 0) return fail(ErrorCode::invalid_argument, "max_tokens is 0");
+  if (most == 0 && !request.report.prompt_logprobs)
+    return fail(ErrorCode::invalid_argument, "max_tokens is 0 and the prompt is not to be scored");
   if (n + most > uint64_t{model.context_max} + 1)  // the last token is never fed
     return fail(
         ErrorCode::invalid_argument,
@@ -67,13 +102,14 @@ Result<void> validate(const RequestState& request, const DecodeLimits& limits,
   if (request.stop.strings.size() > limits.stop_strings_max)
     return fail(ErrorCode::invalid_argument, "{} stop strings are more than {}",
                 request.stop.strings.size(), limits.stop_strings_max);
-  if (request.report.top_logprobs > 20)
-    return fail(ErrorCode::invalid_argument, "top_logprobs {} is more than 20",
-                request.report.top_logprobs);
+  if (request.parts.markers.size() > limits.markers_max)
+    return fail(ErrorCode::invalid_argument, "{} markers are more than {}",
+                request.parts.markers.size(), limits.markers_max);
+  BATON_CHECKED(validate_report(request.report, limits));
   if (!request.known.empty() && request.known.size() != request.choices)
     return fail(ErrorCode::invalid_argument, "known tokens of {} choices, but {} choices",
                 request.known.size(), request.choices);
-  BATON_CHECKED(validate_sampling(request.sampling, model.vocab_size));
+  BATON_CHECKED(validate_sampling(request.sampling, limits, model.vocab_size));
   BATON_CHECKED(validate_tokens(request.prompt, model.vocab_size));
   for (const auto& known : request.known) {
     BATON_CHECKED(validate_tokens(known, model.vocab_size));

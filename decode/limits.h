@@ -19,13 +19,19 @@ struct DecodeLimits {
   uint32_t fill_rows_min = 32;   // rows that a step keeps for prompts and replays, if there are any
   uint32_t fill_rows_max = 128;  // and gives them at most, while others wait for tokens
   uint32_t draft_tokens = 1;     // verified a step; 0: no speculation
+  uint32_t growth_tokens = 256;  // that a choice has room for when it is admitted, at most
   uint32_t choices_max = 16;
   uint32_t places() const { return groups * sequences_max; }
   uint32_t stop_strings_max = 16;
+  uint32_t alternatives_max = 20;  // to a token, in what is reported of it
+  uint32_t bad_words_max = 128;
+  uint32_t bad_word_tokens_max = 256;
+  uint32_t markers_max = 64;
 
   Duration prefill_silence_max = 5s;  // a job of which nothing is heard: its prefill is lost
   Duration not_before = 100ms;        // told to a prefill while full; doubles for each refusal
   Duration not_before_max = 2s;
+  uint32_t refusals_before_claim = 3;   // then younger jobs leave room for it
   Duration resend_after = 500ms;        // sealed, frames are missing, none landed: ask for them
   uint32_t resends_max = 8;             // without an answer, or of wrong pages: then it has failed
   uint32_t resend_frames_max = 4096;    // asked for at once
@@ -44,15 +50,18 @@ struct ModelFacts {
   std::vector<TokenId> end_tokens;  // end an answer unless ignore_eos
 };
 
-// How many pages of the pool a request holds at once: of its prompt's entries 0..n-2, and of all
-// else that its choices may ever write. Accounted before it starts, so that it never lacks one.
+// How many pages a request holds when it is admitted: of its prompt's entries 0..n-2, and of the
+// first tokens of each of its choices. What it needs beyond that it gets as it goes.
 struct PageNeed {
   uint32_t prompt = 0;
   uint32_t growth = 0;
   uint32_t total() const { return prompt + growth; }
   friend bool operator==(const PageNeed&, const PageNeed&) = default;
 };
-PageNeed page_need(uint32_t prompt_tokens, uint32_t choices, uint32_t max_tokens);
+PageNeed page_need(uint32_t prompt_tokens, uint32_t choices, uint32_t tokens);
+PageNeed page_need(const RequestState& request, const DecodeLimits& limits);
+// Tokens of each choice that there is room for from the start: those that are known, and some more.
+uint32_t tokens_ahead(const RequestState& request, const DecodeLimits& limits);
 
 // Every id and range of a request, once more at this hop; the sentence says what is wrong.
 Result<void> validate(const RequestState& request, const DecodeLimits& limits,

@@ -10,6 +10,7 @@ namespace baton::decode {
 OutputText::OutputText(const text::Tokenizer& tokenizer, const RequestState& request,
                        ChoiceIndex choice, const std::vector<TokenId>& end_tokens)
     : detokenizer_(tokenizer, request.report.skip_special_tokens),
+      parts_(request.parts),
       strings_(request.stop.strings),
       stop_tokens_(request.stop.tokens),
       choice_(choice),
@@ -33,9 +34,16 @@ TokenEvent OutputText::push(TokenId token) {
     finish(event, FinishReason::stop);  // the token itself is no text
     return event;
   }
+  if (parts_.is_marker(token)) {
+    end_part(event);
+    parts_.push(token);
+    if (!finished_ && tokens_ >= max_tokens_) finish(event, FinishReason::length);
+    return event;
+  }
+  parts_.push(token);
   std::string text = detokenizer_.push(token);
-  if (tokens_ <= min_tokens_) {
-    event.text = std::move(text);  // too early for a stop string
+  if (tokens_ <= min_tokens_ || parts_.part() != Part::content) {
+    event.text = std::move(text);  // too early for a stop string, or not the place
   } else {
     text::StopStrings::Output out = stops_.feed(text);
     event.text = std::move(out.emit);
@@ -50,13 +58,23 @@ TokenEvent OutputText::push(TokenId token) {
   return event;
 }
 
-// All that was held back belongs to the answer after all, unless it completes a stop string.
 void OutputText::finish(TokenEvent& event, FinishReason reason) {
   finished_ = true;
   event.finish = reason;
-  text::StopStrings::Output out = stops_.feed(detokenizer_.flush());
+  end_part(event);
+}
+
+// All that was held back belongs to the answer after all, unless it completes a stop string.
+void OutputText::end_part(TokenEvent& event) {
+  const std::string held = detokenizer_.flush();
+  if (parts_.part() != Part::content) {
+    event.text += held;
+    return;
+  }
+  text::StopStrings::Output out = stops_.feed(held);
   event.text += out.emit;
   if (out.stopped) {
+    finished_ = true;
     event.finish = FinishReason::stop;
     event.stop_string = strings_[*out.which];
   } else {

@@ -3,12 +3,15 @@
 // The events are a function of the tokens and the request alone: pushing the same tokens again, as
 // a replay does, gives the same texts. Text that may still turn out to be part of a character or of
 // a stop string is held back and comes with a later event, at the latest with the one that ends the
-// choice. Thread safety: its owner's; the tokenizer must outlive it.
+// choice. A marker (PartParams) is no text itself: what was held back before it comes with it, and
+// stop strings are looked for in content only. Thread safety: its owner's; the tokenizer must
+// outlive it.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "decode/part_tracker.h"
 #include "model/text/detokenizer.h"
 #include "model/text/stop_strings.h"
 #include "proto/request.h"
@@ -26,13 +29,16 @@ class OutputText {
 
   bool finished() const { return finished_; }
   uint32_t tokens() const { return tokens_; }
+  const PartTracker& parts() const { return parts_; }
   const std::vector<TokenId>& stop_tokens() const { return stop_tokens_; }  // masked by min_tokens
 
  private:
   void finish(TokenEvent& event, FinishReason reason);
+  void end_part(TokenEvent& event);
 
   text::Detokenizer detokenizer_;
   text::StopStrings stops_;
+  PartTracker parts_;
   std::vector<std::string> strings_;
   std::vector<TokenId> stop_tokens_;
   ChoiceIndex choice_ = 0;

@@ -56,12 +56,23 @@ std::vector<PageId> RunningBatch::remove(RequestId request, std::optional<Choice
 }
 
 // Drafts that may be verified after the last known token: not beyond what may still be produced,
-// and not across the index from which stop tokens are allowed.
+// not across the index from which stop tokens are allowed, and not where a token will be forced.
 uint32_t RunningBatch::drafts_allowed(const Sequence& sequence) const {
   const auto produced = static_cast<uint32_t>(sequence.tokens.size()) - sequence.prompt_tokens;
   uint32_t most = std::min<uint32_t>(limits_.draft_tokens, sequence.max_tokens - produced - 1);
   if (produced < sequence.min_tokens) most = std::min(most, sequence.min_tokens - produced - 1);
+  most = std::min(most, sequence.parts.free_tokens());
   return std::min(most, static_cast<uint32_t>(sequence.drafts.size()));
+}
+
+Sequence* RunningBatch::short_of_pages() {
+  if (in_flight()) return nullptr;
+  for (const auto& sequence : sequences_) {
+    if (sequence->fills_only) continue;
+    const uint64_t entries = sequence->tokens.size() + drafts_allowed(*sequence);
+    if (entries > uint64_t{sequence->pages.size()} * kPageTokens) return sequence.get();
+  }
+  return nullptr;
 }
 
 RunningBatch::Rows RunningBatch::plan(Sequence& sequence, uint32_t rows) const {
@@ -130,6 +141,7 @@ model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
   out.draft = limits_.draft_tokens > 0 && rows.samples;
   if (!rows.samples) {
     out.next = tokens[sequence.cached + rows.known];
+    out.score = sequence.score;
     return out;
   }
   out.sampling = &sequence.sampling;
@@ -138,7 +150,16 @@ model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
   out.prompt = tokens.first(sequence.prompt_tokens);
   out.output = tokens.subspan(sequence.prompt_tokens);
   if (out.output.size() < sequence.min_tokens) out.masked = sequence.stop_tokens;
+  out.forced = sequence.parts.forced();
   return out;
+}
+
+// The row at position p scores the token at p + 1.
+PromptScoreRun RunningBatch::scores_of(const Sequence& sequence, model::SequenceResult& result) {
+  PromptScoreRun run{sequence.cached + 1, {}};
+  run.scores.reserve(result.scores.size());
+  for (model::ScoredRow& scored : result.scores) run.scores.push_back(std::move(scored.score));
+  return run;
 }
 
 RunningBatch::Outcome RunningBatch::complete(std::vector<model::SequenceResult> results) {
@@ -152,6 +173,8 @@ RunningBatch::Outcome RunningBatch::complete(std::vector<model::SequenceResult> 
     if (gone) continue;
     model::SequenceResult& result = results[i];
     if (!rows.samples) {
+      if (!result.scores.empty())
+        outcome.scored.push_back({sequence.request, scores_of(sequence, result)});
       sequence.cached += rows.known;
       if (sequence.fills_only && sequence.cached + 1 == sequence.prompt_tokens)
         outcome.filled.push_back(sequence.request);
@@ -159,8 +182,10 @@ RunningBatch::Outcome RunningBatch::complete(std::vector<model::SequenceResult> 
     }
     check(!result.tokens.empty() && result.tokens.size() <= 1 + size_t{rows.drafts},
           "a sequence samples one token, and one more for each draft at most");
-    for (const model::SampledToken& sampled : result.tokens)
+    for (const model::SampledToken& sampled : result.tokens) {
       sequence.tokens.push_back(sampled.token);
+      sequence.parts.push(sampled.token);
+    }
     sequence.cached = static_cast<uint32_t>(sequence.tokens.size()) - 1;
     sequence.drafts = std::move(result.drafts);
     outcome.sampled.push_back({sequence.request, sequence.choice, std::move(result.tokens)});

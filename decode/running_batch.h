@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "decode/limits.h"
+#include "decode/part_tracker.h"
 #include "model/runner.h"
 #include "proto/request.h"
 
@@ -34,8 +35,10 @@ struct Sequence {
   std::vector<TokenId> stop_tokens;  // masked until min_tokens
   uint32_t min_tokens = 0;
   uint32_t max_tokens = 1;
-  std::vector<TokenId> drafts;  // from its last result
-  uint32_t group = 0;           // given by the batch
+  std::vector<TokenId> drafts;    // from its last result
+  PartTracker parts;              // after the last of `tokens`
+  std::optional<uint32_t> score;  // of a prompt that is filled: score its tokens
+  uint32_t group = 0;             // given by the batch
 };
 
 class RunningBatch {
@@ -47,6 +50,9 @@ class RunningBatch {
   // that the step in flight reads come out of complete().
   std::vector<PageId> remove(RequestId request, std::optional<ChoiceIndex> choice = std::nullopt);
 
+  // Before a step: a sequence whose pages don't hold all that the step may write, or null.
+  Sequence* short_of_pages();
+
   // The next step's rows; empty if there is nothing to do or a step is in flight.
   std::vector<model::SequenceRows> build();
 
@@ -55,8 +61,13 @@ class RunningBatch {
     ChoiceIndex choice = 0;
     std::vector<model::SampledToken> tokens;
   };
+  struct Scored {
+    RequestId request;
+    PromptScoreRun scores;
+  };
   struct Outcome {
     std::vector<Sampled> sampled;
+    std::vector<Scored> scored;     // prompts that decode fills itself
     std::vector<RequestId> filled;  // their fills_only sequence has all of the prompt: remove it
     std::vector<PageId> freed;      // of sequences that were removed during the step
   };
@@ -80,6 +91,7 @@ class RunningBatch {
   model::SequenceRows rows_of(const Rows& rows) const;
   uint32_t lightest_group() const;
   void build_group(uint32_t group);
+  static PromptScoreRun scores_of(const Sequence& sequence, model::SequenceResult& result);
   uint32_t drafts_allowed(const Sequence& sequence) const;
 
   const DecodeLimits limits_;

@@ -10,6 +10,7 @@
 #include "base/io/shutdown.h"
 #include "deploy/announce.h"
 #include "deploy/http_probe.h"
+#include "deploy/last_words.h"
 
 namespace baton::deploy {
 
@@ -141,20 +142,22 @@ void Cluster::ended(Daemon& daemon, int status) {
   if (stage_ == Stage::draining) return;
   const auto log = log_of(daemon);
   const std::string where = log.empty() ? "its last words stand above" : "see " + log.string();
+  const std::string why =
+      last_words_of(log).value_or(fmt::format("it ended with status {}", status));
   if (stage_ != Stage::ready) {
-    fail_start(fmt::format("{} ended with status {} before the cluster was ready; {}",
-                           daemon.plan.name, status, where));
+    fail_start(fmt::format("{} was lost before the cluster was ready: {}; {}", daemon.plan.name,
+                           why, where));
     return;
   }
   const Instant now = clock_.now();
   daemon.ends.push_back(now);
   while (now - daemon.ends.front() > kEndsWindow) daemon.ends.pop_front();
   if (daemon.ends.size() > kEndsMax) {
-    say(fmt::format("{} keeps ending (status {}); giving up; {}", daemon.plan.name, status, where));
+    say(fmt::format("{} keeps ending: {}; giving up; {}", daemon.plan.name, why, where));
     drain(1);
     return;
   }
-  say(fmt::format("{} ended with status {}; starting it again", daemon.plan.name, status));
+  say(fmt::format("{} was lost: {}; starting it again", daemon.plan.name, why));
   daemon.start_at = now + kRestartAfter;
 }
 

@@ -7,7 +7,7 @@
 #include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "deploy/announce.h"
-#include "parallel/local_port.h"
+#include "parallel/exchange/local_port.h"
 #include "prefill/prefill_worker.h"
 #include "proto/direct.h"
 #include "scheduler/scheduler_service.h"
@@ -25,6 +25,7 @@ model::InstanceOptions instance_options(const UpOptions& up, const std::string& 
   model::InstanceOptions options;
   options.model = up.model;
   options.mode = up.mode;
+  options.pack_dir = up.pack_dir;
   options.layout = layout;
   options.name = name;
   options.scheduler = kScheduler;
@@ -84,9 +85,11 @@ class AllRoles {
 };
 
 Result<void> AllRoles::start() {
+  scheduler::SchedulerLimits limits;
+  limits.placement.local_prefill_tokens = up_.local_prefill_tokens;
   connector_ = network_.connector(io_.get_executor());
-  scheduler_ = std::make_unique<scheduler::SchedulerService>(
-      io_.get_executor(), clock_, Log("scheduler", ""), scheduler::SchedulerLimits{});
+  scheduler_ = std::make_unique<scheduler::SchedulerService>(io_.get_executor(), clock_,
+                                                             Log("scheduler", ""), limits);
   BATON_TRY(listener, network_.listen(io_.get_executor(), kScheduler, scheduler_->acceptors()));
   listeners_.push_back(std::move(listener));
   BATON_CHECKED(start_prefill());
@@ -98,7 +101,7 @@ Result<void> AllRoles::start() {
 
 Result<void> AllRoles::start_prefill() {
   const auto options = instance_options(up_, up_.prefill, "prefill-0");
-  BATON_TRY(instance, model::Instance::open(options, parallel::lone_port()));
+  BATON_TRY(instance, model::Instance::open(options, parallel::lone_port(), clock_));
   prefill_instance_ = std::move(instance);
   prefill_ = std::make_unique<prefill::PrefillWorker>(io_.get_executor(), clock_,
                                                       Log("prefill", options.name),
@@ -114,7 +117,7 @@ Result<void> AllRoles::start_decode() {
   options.instance = instance_options(up_, up_.decode, "decode-0");
   options.draft_tokens = up_.draft_tokens;
   decode::fit_rows(options);
-  BATON_TRY(instance, model::Instance::open(options.instance, parallel::lone_port()));
+  BATON_TRY(instance, model::Instance::open(options.instance, parallel::lone_port(), clock_));
   decode_instance_ = std::move(instance);
   BATON_TRY(tokenizer, text::Tokenizer::load(up_.model));
   tokenizer_.emplace(std::move(tokenizer));

@@ -8,6 +8,7 @@
 #include "base/system/options.h"
 #include "deploy/process.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 #include "model/checkpoint/summary.h"
 
 namespace baton::deploy {
@@ -52,9 +53,15 @@ void add_model_options(CLI::App& app, UpOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required()->type_name("DIR");
   app.add_option("--served-model-name", o.served_model_name,
                  "name that clients use [the folder's]");
-  app.add_option("--mode", o.mode, "numeric mode: exact")
-      ->check(CLI::IsMember({"exact"}))
+  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
+      ->check([](const std::string& name) {
+        const auto mode = checkpoint::find_numeric_mode(name);
+        return mode ? std::string() : mode.error().message;
+      })
       ->capture_default_str();
+  app.add_option("--pack-dir", o.pack_dir,
+                 "where a mode that packs weights keeps them [the model's folder]")
+      ->type_name("DIR");
   app.add_option("--max-model-len", o.max_model_len,
                  "longest prompt and answer together, in tokens [what the model was made for]");
 }
@@ -65,7 +72,7 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.allow_config_extras(false);
   app.add_option("--prefill", o.prefill,
                  "layout of prefill: tp=, dp=, redundant=, shared=replicated|routed, "
-                 "overlap=on|off, ranks_per_host=, threads=, instances=")
+                 "overlap=on|off, ranks_per_host=, link_delay_us=, threads=, instances=")
       ->capture_default_str();
   app.add_option("--decode", o.decode, "layout of decode: the same keys")->capture_default_str();
   app.add_option("--transport", o.transport,
@@ -82,6 +89,12 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->capture_default_str();
   app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
       ->check(CLI::Range(0, 1))
+      ->capture_default_str();
+  app.add_option("--local-prefill-tokens", o.local_prefill_tokens,
+                 "prompts of up to that many tokens are prefilled by decode itself")
+      ->capture_default_str();
+  app.add_option("--rebalance-period", o.rebalance_s,
+                 "seconds between two plans of where experts lie, by load; 0: only on demand")
       ->capture_default_str();
   app.add_flag("--single-process", o.single_process,
                "run every role in this process, without daemons: for a first look or a debugger");
@@ -136,6 +149,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
         o.model,
         "--mode",
         o.mode,
+        "--pack-dir",
+        o.pack_dir,
         "--name",
         worker.name,
         "--host",  // said here, or BATON_HOST and BATON_PORT, meant for the gateway, would say it
@@ -153,7 +168,9 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
         "--max-num-seqs",
         std::to_string(o.max_num_seqs),
         "--max-num-batched-tokens",
-        std::to_string(o.max_num_batched_tokens)};
+        std::to_string(o.max_num_batched_tokens),
+        "--rebalance-period",
+        std::to_string(o.rebalance_s)};
     worker.command.insert(worker.command.end(), flags.begin(), flags.end());
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");
@@ -228,7 +245,9 @@ Result<void> check_up_options(const UpOptions& options) {
 
 ClusterPlan plan_cluster(const UpOptions& o) {
   ClusterPlan plan;
-  plan.scheduler = {"scheduler", {program("baton-scheduler"), "--host", "127.0.0.1"}};
+  plan.scheduler = {"scheduler",
+                    {program("baton-scheduler"), "--host", "127.0.0.1", "--local-prefill-tokens",
+                     std::to_string(o.local_prefill_tokens)}};
   add_workers(plan, o, "prefill", *parallel::parse_layout(o.prefill));
   add_workers(plan, o, "decode", *parallel::parse_layout(o.decode));
   plan.gateway = {

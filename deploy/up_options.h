@@ -17,6 +17,7 @@ struct UpOptions {
   std::string model;
   std::string served_model_name;  // empty: the folder's name
   std::string mode = "exact";
+  std::string pack_dir;  // empty: the model's folder
   std::string host = "127.0.0.1";
   uint16_t port = 8000;
   uint16_t grpc_port = 8001;
@@ -28,6 +29,8 @@ struct UpOptions {
   uint32_t max_num_seqs = 64;
   uint32_t max_num_batched_tokens = 512;
   uint32_t draft_tokens = 1;
+  uint32_t rebalance_s = 600;
+  uint32_t local_prefill_tokens = 0;
   std::string api_key_file;
   std::string log_dir;  // empty: standard error
   double ready_timeout_s = 600;

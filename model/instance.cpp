@@ -4,10 +4,12 @@
 
 #include "base/io/daemon.h"
 #include "base/io/shutdown.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 #include "model/checkpoint/summary.h"
-#include "model/team_runner.h"
-#include "parallel/collectives.h"
-#include "parallel/mpi_port.h"
+#include "model/team/team_runner.h"
+#include "parallel/exchange/collectives.h"
+#include "parallel/exchange/delayed_port.h"
+#include "parallel/exchange/mpi_port.h"
 
 namespace baton::model {
 
@@ -41,7 +43,9 @@ Manifest manifest_of(const InstanceOptions& options, const checkpoint::Checkpoin
                      const kvcache::PageFormat& format) {
   Manifest manifest;
   manifest.model_fingerprint = to_hex(checkpoint.fingerprint());
-  manifest.numeric_mode = options.mode;
+  const auto mode = checkpoint::find_numeric_mode(options.mode);
+  check(mode.has_value(), "the runner has refused an unknown mode");
+  manifest.numeric_mode = mode->manifest_name();
   manifest.cache_layers = format.layers;
   manifest.cache_entry_bytes = format.entry_bytes;
   return manifest;
@@ -51,7 +55,10 @@ Manifest manifest_of(const InstanceOptions& options, const checkpoint::Checkpoin
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
-  app.add_option("--mode", o.mode, "numeric mode: exact")->capture_default_str();
+  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
+      ->capture_default_str();
+  app.add_option("--pack-dir", o.pack_dir,
+                 "where a mode that packs weights keeps them; empty: the model's folder");
   app.add_option(
          "--layout", o.layout,
          "shape of the instance: tp, dp, redundant, shared, overlap, ranks_per_host, threads")
@@ -78,6 +85,12 @@ void add_instance_options(CLI::App& app, InstanceOptions& o) {
                  "sequences of one step at most, for each of dp groups")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_option("--rebalance-period", o.rebalance_s,
+                 "seconds between two plans of where experts lie, by load; 0: only on demand")
+      ->capture_default_str();
+  app.add_option("--rearrange-period", o.rearrange_s,
+                 "seconds between two rearrangements of experts inside a host; 0: never")
+      ->capture_default_str();
 }
 
 namespace {
@@ -87,9 +100,13 @@ constexpr parallel::Tag kMemoryTag = 3;
 RunnerOptions runner_options(const InstanceOptions& options, const parallel::Layout& layout) {
   RunnerOptions runner;
   runner.mode = options.mode;
+  runner.pack_dir = options.pack_dir;
+  runner.pack_progress = ProgressBar::best_style();
   runner.layout = layout;
   runner.rows_max = options.max_batched_tokens;
   runner.sequences_max = options.max_num_seqs;
+  runner.balance.period = std::chrono::seconds(options.rebalance_s);
+  runner.balance.rearrange_period = std::chrono::seconds(options.rearrange_s);
   return runner;
 }
 
@@ -134,15 +151,17 @@ SharedMemory hear_of_memory(parallel::Port& port) {
 }  // namespace
 
 Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options,
-                                                 std::unique_ptr<parallel::Port> port) {
+                                                 std::unique_ptr<parallel::Port> port,
+                                                 const Clock& clock) {
   BATON_TRY(opened, checkpoint::Checkpoint::open(options.model));
   auto checkpoint = std::make_unique<const checkpoint::Checkpoint>(std::move(opened));
   BATON_TRY(layout, layout_of(options, checkpoint->config(), port->size()));
   BATON_TRY(context_max, context_of(options, checkpoint->config()));
   BATON_TRY(doorbell, parallel::Doorbell::create());
   auto bell = std::make_unique<parallel::Doorbell>(std::move(doorbell));
-  BATON_TRY(runner, TeamRunner::create(*checkpoint, runner_options(options, layout), *port,
-                                       [ring = bell.get()] { ring->ring(); }));
+  BATON_TRY(runner, TeamRunner::create(
+                        *checkpoint, runner_options(options, layout), *port,
+                        [ring = bell.get()] { ring->ring(); }, clock));
   const kvcache::PageFormat format = runner->page_format();
   BATON_TRY(pages, pages_of(options, format, context_max));
   const bool shared = options.shared_memory() || layout.ranks() > 1;
@@ -171,7 +190,13 @@ Result<void> serve_rank(const InstanceOptions& options, parallel::Port& port) {
 
 int run_rank(const std::string& program, parallel::World& world, const InstanceOptions& options,
              const std::function<Result<void>(std::unique_ptr<parallel::Port>)>& lead) {
+  const SystemClock clock;
   auto port = parallel::mpi_port(world);
+  if (const auto layout = parallel::parse_layout(options.layout);
+      layout && layout->link_delay_us != 0 && layout->hosts() > 1) {
+    port = parallel::delayed_port(std::move(port), layout->ranks_per_host,
+                                  std::chrono::microseconds(layout->link_delay_us), clock);
+  }
   const bool leads = world.rank() == 0;
   if (!leads) ignore_drain_signals();
   const auto done = leads ? lead(std::move(port)) : serve_rank(options, *port);
@@ -183,14 +208,27 @@ int run_rank(const std::string& program, parallel::World& world, const InstanceO
 }
 
 void add_expert_metrics(MetricsSnapshot& into, const Runner& runner) {
-  const auto tokens = runner.expert_tokens();
-  for (size_t layer = 0; layer < tokens.size(); ++layer) {
-    for (size_t expert = 0; expert < tokens[layer].size(); ++expert) {
-      add_counter(into, "baton_expert_tokens_total", "Tokens routed to each expert.",
-                  static_cast<double>(tokens[layer][expert]),
-                  {{"layer", std::to_string(layer)}, {"expert", std::to_string(expert)}});
-    }
+  const parallel::BalanceView view = runner.balance();
+  for (size_t layer = 0; layer < view.tokens.size(); ++layer) {
+    const Labels labels = {{"layer", std::to_string(layer)}};
+    add_counter(into, "baton_expert_tokens_total",
+                "Rows computed by experts, one a (token, expert), by layer with experts.",
+                static_cast<double>(view.tokens[layer]), labels);
+    add_gauge(into, "baton_expert_load_ratio",
+              "Load of the busiest routed expert over the mean of experts, of late.",
+              view.heaviest[layer], labels);
+    add_gauge(into, "baton_expert_imbalance_ratio",
+              "Expert load of the busiest rank over the mean of ranks, of late.",
+              view.imbalance[layer], labels);
   }
+  add_counter(into, "baton_expert_plans_total", "Placements of experts planned.",
+              static_cast<double>(view.plans));
+  add_counter(into, "baton_expert_layers_switched_total", "Layers whose experts changed places.",
+              static_cast<double>(view.layers_switched));
+  add_counter(into, "baton_expert_slots_moved_total", "Expert slots loaded for that.",
+              static_cast<double>(view.slots_moved));
+  add_counter(into, "baton_expert_moves_failed_total", "Expert slots that could not be loaded.",
+              static_cast<double>(view.moves_failed));
 }
 
 }  // namespace baton::model

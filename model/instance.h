@@ -11,14 +11,15 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/system/options.h"
 #include "kvcache/pool_memory.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/runner.h"
 #include "parallel/doorbell.h"
+#include "parallel/exchange/port.h"
 #include "parallel/layout.h"
-#include "parallel/port.h"
 #include "parallel/world.h"
 #include "proto/cluster.h"
 
@@ -27,6 +28,7 @@ namespace baton::model {
 struct InstanceOptions {
   std::string model;
   std::string mode = "exact";
+  std::string pack_dir;  // of packed weights; empty: the model's folder
   std::string layout = "tp=1,dp=1";
   std::string name;
   std::string host = "127.0.0.1";
@@ -38,6 +40,8 @@ struct InstanceOptions {
   uint32_t max_model_len = 0;  // 0: what the model was made for
   uint32_t max_batched_tokens = 512;
   uint32_t max_num_seqs = 64;
+  uint32_t rebalance_s = 600;  // between two plans of where experts lie; 0: on demand
+  uint32_t rearrange_s = 0;    // between two rearrangements inside hosts; 0: never
 
   bool shared_memory() const { return transport == "auto"; }
 };
@@ -56,9 +60,11 @@ struct Instance {
   uint32_t context_max = 0;
 
   // Pages for a context of `context_max` tokens are the least that `kv_memory` must hold.
-  // `port` is rank 0's. If this fails the other ranks must be ended: they wait for it.
+  // `port` is rank 0's; the clock outlives the instance. If this fails the other ranks must be
+  // ended: they wait for it.
   static Result<std::unique_ptr<Instance>> open(const InstanceOptions& options,
-                                                std::unique_ptr<parallel::Port> port);
+                                                std::unique_ptr<parallel::Port> port,
+                                                const Clock& clock);
 };
 
 // Takes part in the instance's steps, as a rank other than 0, until rank 0's runner is destroyed.
@@ -69,7 +75,7 @@ Result<void> serve_rank(const InstanceOptions& options, parallel::Port& port);
 int run_rank(const std::string& program, parallel::World& world, const InstanceOptions& options,
              const std::function<Result<void>(std::unique_ptr<parallel::Port>)>& lead);
 
-// Counters of the tokens that each expert has been given, for heartbeats.
+// How the ranks share the experts' load, by layer, and what was moved; for heartbeats.
 void add_expert_metrics(MetricsSnapshot& into, const Runner& runner);
 
 }  // namespace baton::model

@@ -21,10 +21,12 @@
 
 #include "base/hash/digest.h"
 #include "base/observe/metrics.h"
+#include "base/observe/progress_bar.h"
 #include "base/result.h"
 #include "base/system/thread_pool.h"
 #include "kvcache/pool_memory.h"
 #include "model/checkpoint/checkpoint.h"
+#include "parallel/balance/balancer.h"
 #include "parallel/layout.h"
 #include "proto/request.h"
 
@@ -37,6 +39,8 @@ struct SequenceRows {
   Position first = 0;               // position of tokens[0]
   std::span<const TokenId> tokens;  // known tokens at first, first + 1, ...: the rows to run
   std::optional<TokenId> next;      // the known token after the last of `tokens`: for the MTP entry
+  // Score the known token after each row, with that many alternatives. Not with `sampling`.
+  std::optional<uint32_t> score;
 
   // Set for a sequence that samples; then `next` is absent and drafts follow `tokens`.
   const SamplingParams* sampling = nullptr;
@@ -46,6 +50,7 @@ struct SequenceRows {
   std::span<const TokenId> output;  // tokens generated so far, `tokens.back()` included
   ChoiceIndex choice = 0;
   std::span<const TokenId> masked;  // may not be chosen at this step (min_tokens)
+  std::optional<TokenId> forced;    // the token after the last known one, whatever its logit
   bool draft = true;                // run the MTP layer's head for a draft
 };
 
@@ -56,17 +61,26 @@ struct SampledToken {
   Digest logits;  // of the raw logits row, if asked for
 };
 
+struct ScoredRow {
+  uint32_t row = 0;  // of the sequence's rows in the step
+  PromptScore score;
+};
+
 struct SequenceResult {
   std::vector<SampledToken> tokens;  // 1 + accepted drafts; empty for a sequence that only fills
   std::vector<TokenId> drafts;       // for the next step; empty without an MTP layer
   std::vector<TokenLogprob> draft_logprobs;
+  std::vector<ScoredRow> scores;  // of every row, in order, if asked for
 };
 
 struct RunnerOptions {
-  std::string mode = "exact";
+  std::string mode = "exact";  // checkpoint::NumericMode
+  std::string pack_dir;        // of packed weights; empty: the model's folder
+  ProgressBar::Style pack_progress = ProgressBar::Style::off;
   parallel::Layout layout;
   uint32_t rows_max = 512;      // of one step and DP group; buffers are sized for it at start
   uint32_t sequences_max = 64;  // of one step and DP group
+  parallel::BalanceLimits balance;
   std::optional<unsigned> isa;  // tests: force a kernel path (kernels::Isa)
 };
 
@@ -82,8 +96,12 @@ class Runner {
                                            kvcache::PoolMemory& cache,
                                            const std::function<void(uint32_t)>& layer_done) = 0;
 
-  // Tokens routed to each expert since the start: [layer][expert]; read from any thread.
-  virtual std::vector<std::vector<uint64_t>> expert_tokens() const = 0;
+  // Experts are to be placed anew, by the load seen so far. They move while steps go on; until
+  // settled() steps without sequences bring it about where no others run.
+  virtual void rebalance() = 0;
+  virtual bool settled() const = 0;
+  // What became of it, as of the last report; from any thread.
+  virtual parallel::BalanceView balance() const = 0;
 };
 
 }  // namespace baton::model

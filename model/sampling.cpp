@@ -48,16 +48,49 @@ TokenId Sampler::choose(std::span<const float> logits, const SamplingState& stat
 
 std::span<const float> Sampler::adjust(std::span<const float> logits, const SamplingState& state) {
   const SamplingParams& params = state.params;
-  if (!has_penalty(params) && params.logit_bias.empty() && state.masked.empty()) return logits;
+  const bool plain = !has_penalty(params) && params.logit_bias.empty() && state.masked.empty() &&
+                     params.allowed.empty() && params.bad_words.empty();
+  if (plain) return logits;
   std::ranges::copy(logits, adjusted_.begin());
   if (has_penalty(params)) penalise(state);
   for (const auto& [token, bias] : params.logit_bias) {
     if (token < adjusted_.size()) adjusted_[token] += bias;
   }
+  forbid(state);
   for (const TokenId token : state.masked) {
     if (token < adjusted_.size()) adjusted_[token] = kNever;
   }
+  if (!params.allowed.empty()) keep_only(params.allowed);
   return adjusted_;
+}
+
+// A bad word's last token is out of the question where all before it have just been said.
+void Sampler::forbid(const SamplingState& state) {
+  const auto said = [&](size_t back) {  // the token `back` before the one to be chosen
+    return back <= state.fresh.size()
+               ? state.fresh[state.fresh.size() - back]
+               : state.output[state.output.size() - (back - state.fresh.size())];
+  };
+  const size_t length = state.output.size() + state.fresh.size();
+  for (const auto& word : state.params.bad_words) {
+    if (word.empty() || word.size() - 1 > length || word.back() >= adjusted_.size()) continue;
+    bool begun = true;
+    for (size_t i = 0; begun && i + 1 < word.size(); ++i) {
+      begun = said(word.size() - 1 - i) == word[i];
+    }
+    if (begun) adjusted_[word.back()] = kNever;
+  }
+}
+
+// Where all allowed tokens are forbidden, allowing wins: something has to be said.
+void Sampler::keep_only(std::span<const TokenId> allowed) {
+  bool any = false;
+  for (size_t i = 0; i < allowed.size(); ++i) {
+    weights_[i] = adjusted_[allowed[i]];
+    any = any || weights_[i] != kNever;
+  }
+  std::ranges::fill(adjusted_, kNever);
+  for (size_t i = 0; i < allowed.size(); ++i) adjusted_[allowed[i]] = any ? weights_[i] : 0;
 }
 
 void Sampler::count(std::span<const TokenId> tokens, bool output) {
@@ -169,6 +202,15 @@ std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, float log_
   }
   for (TokenLogprob& each : best) each.logprob -= log_sum;
   return best;
+}
+
+PromptScore score_of(std::span<const float> logits, float log_sum, TokenId token, uint32_t top) {
+  PromptScore score;
+  score.token = {token, logits[token] - log_sum};
+  score.rank = 1 + static_cast<uint32_t>(std::ranges::count_if(
+                       logits, [&](float other) { return other > logits[token]; }));
+  score.top = top_logprobs(logits, log_sum, top);
+  return score;
 }
 
 Digest logits_digest(std::span<const float> logits) { return digest(std::as_bytes(logits)); }

@@ -2,10 +2,11 @@
 //
 // A pure function of the row, the parameters, the tokens before, and (seed, choice, position).
 // In this order: repetition penalty over prompt and output, frequency and presence penalty over the
-// output, logit_bias, masked tokens; then greedy (ties to the lower id) at temperature 0; else
-// temperature, top_k, top_p over what top_k kept, min_p relative to the best; then the inverse of
-// the distribution function in the order of token ids, at uniform_draw(seed, choice, position).
-// Log-probabilities are of the raw row, before all this. Thread safety: one thread a Sampler.
+// output, logit_bias, bad words, allowed tokens, masked tokens; then greedy (ties to the lower id)
+// at temperature 0; else temperature, top_k, top_p over what top_k kept, min_p relative to the
+// best; then the inverse of the distribution function in the order of token ids, at
+// uniform_draw(seed, choice, position). Log-probabilities are of the raw row, before all this.
+// Thread safety: one thread a Sampler.
 #pragma once
 
 #include <span>
@@ -36,6 +37,8 @@ class Sampler {
  private:
   std::span<const float> adjust(std::span<const float> logits, const SamplingState& state);
   void penalise(const SamplingState& state);
+  void forbid(const SamplingState& state);
+  void keep_only(std::span<const TokenId> allowed);
   void count(std::span<const TokenId> tokens, bool output);
   void weigh(std::span<const float> logits, float temperature);
   std::span<const TokenId> keep(std::span<const float> logits, const SamplingParams& params);
@@ -56,6 +59,9 @@ TokenId argmax(std::span<const float> logits);
 // The `count` most likely tokens, best first, the lower id of equals.
 std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, float log_sum,
                                        uint32_t count);
+
+// What the model thought of `token`. logits: the row that predicts it.
+PromptScore score_of(std::span<const float> logits, float log_sum, TokenId token, uint32_t top);
 
 Digest logits_digest(std::span<const float> logits);
 

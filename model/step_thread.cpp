@@ -1,8 +1,13 @@
 #include "model/step_thread.h"
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 namespace baton::model {
+
+namespace {
+constexpr auto kEmptyStepsEvery = std::chrono::milliseconds(2);
+}
 
 StepThread::StepThread(boost::asio::any_io_executor executor, Runner& runner,
                        kvcache::PoolMemory& cache, StepEvents events)
@@ -13,17 +18,51 @@ StepThread::StepThread(boost::asio::any_io_executor executor, Runner& runner,
       thread_([this] { loop(); }) {}
 
 StepThread::~StepThread() {
-  queue_.close();
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wanted_.notify_one();
   thread_.join();
 }
 
 void StepThread::run(StepId step, std::vector<SequenceRows> sequences) {
-  check(queue_.push(Work{step, std::move(sequences)}),
-        "two steps were given to one compute thread");
+  {
+    std::lock_guard lock(mutex_);
+    check(!next_, "two steps were given to one compute thread");
+    next_ = Work{step, std::move(sequences)};
+  }
+  wanted_.notify_one();
+}
+
+void StepThread::rebalance() {
+  {
+    std::lock_guard lock(mutex_);
+    rebalance_ = true;
+  }
+  wanted_.notify_one();
 }
 
 void StepThread::loop() {
-  while (const auto next = queue_.pop()) work(*next);
+  std::unique_lock lock(mutex_);
+  const auto wanted = [this] { return stop_ || next_ || rebalance_; };
+  for (;;) {
+    if (runner_.settled()) {
+      wanted_.wait(lock, wanted);
+    } else {
+      wanted_.wait_for(lock, kEmptyStepsEvery, wanted);
+    }
+    if (stop_ && !next_) return;
+    if (std::exchange(rebalance_, false)) runner_.rebalance();
+    const auto next = std::exchange(next_, std::nullopt);
+    lock.unlock();
+    if (next) {
+      work(*next);
+    } else {
+      runner_.step({}, cache_, {});
+    }
+    lock.lock();
+  }
 }
 
 void StepThread::work(const Work& work) {

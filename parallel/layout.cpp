@@ -19,11 +19,12 @@ struct CountKey {
   uint32_t most;
 };
 
-constexpr std::array<CountKey, 6> kCountKeys = {{
+constexpr std::array<CountKey, 7> kCountKeys = {{
     {"tp", &Layout::tp, 1, kFewMax},
     {"dp", &Layout::dp, 1, kGroupsMax},
     {"redundant", &Layout::redundant, 0, kGroupsMax},
     {"ranks_per_host", &Layout::ranks_per_host, 0, kGroupsMax},
+    {"link_delay_us", &Layout::link_delay_us, 0, 1000000},
     {"threads", &Layout::threads, 1, kFewMax},
     {"instances", &Layout::instances, 1, kFewMax},
 }};
@@ -67,7 +68,7 @@ Result<void> parse_item(std::string_view key, std::string_view value, Layout& la
   }
   return fail(ErrorCode::invalid_argument,
               "'{}' is no key of a layout; there are tp, dp, redundant, shared, overlap, "
-              "ranks_per_host, threads and instances",
+              "ranks_per_host, link_delay_us, threads and instances",
               key);
 }
 
@@ -98,9 +99,10 @@ Result<Layout> parse_layout(std::string_view text) {
 
 std::string to_string(const Layout& l) {
   return fmt::format(
-      "tp={},dp={},redundant={},shared={},overlap={},ranks_per_host={},threads={},instances={}",
+      "tp={},dp={},redundant={},shared={},overlap={},ranks_per_host={},link_delay_us={},threads={},"
+      "instances={}",
       l.tp, l.dp, l.redundant, l.shared == SharedExpert::routed ? "routed" : "replicated",
-      l.overlap ? "on" : "off", l.ranks_per_host, l.threads, l.instances);
+      l.overlap ? "on" : "off", l.ranks_per_host, l.link_delay_us, l.threads, l.instances);
 }
 
 Result<void> check_layout(const Layout& l, const ModelShape& model) {
@@ -121,6 +123,10 @@ Result<void> check_layout(const Layout& l, const ModelShape& model) {
                 "ranks_per_host={} must divide the {} ranks of tp={},dp={}, because hosts are "
                 "alike; 0 puts all ranks on one host",
                 l.ranks_per_host, l.ranks(), l.tp, l.dp);
+  }
+  if (l.link_delay_us != 0 && l.hosts() == 1) {
+    return fail(ErrorCode::invalid_argument,
+                "link_delay_us={} needs several hosts: give ranks_per_host too", l.link_delay_us);
   }
   if (l.shared == SharedExpert::routed && model.shared_experts == 0) {
     return fail(ErrorCode::invalid_argument,

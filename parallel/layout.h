@@ -31,6 +31,7 @@ struct Layout {
   SharedExpert shared = SharedExpert::replicated;
   bool overlap = false;         // two micro-batches, one's exchange behind the other's compute
   uint32_t ranks_per_host = 0;  // virtual hosts of so many ranks; 0: all ranks are on one host
+  uint32_t link_delay_us = 0;   // that messages between virtual hosts take longer
   uint32_t threads = 1;         // compute threads a rank
   uint32_t instances = 1;       // MPI jobs of this shape
 
@@ -55,9 +56,11 @@ struct ModelShape {
   uint32_t routed_experts = 1;
   uint32_t shared_experts = 0;  // 0: none; else they are one expert of this many times the size
   uint32_t expert_groups = 1;
+  uint32_t experts_per_token = 1;  // routed ones
 };
 
-// "tp=4,dp=8,redundant=32,shared=routed,overlap=on,ranks_per_host=8,threads=2,instances=1", any of
+// "tp=4,dp=8,redundant=32,shared=routed,overlap=on,ranks_per_host=8,link_delay_us=50,threads=2,
+// instances=1", any of
 // them, in any order. What is unknown, repeated, out of range or no number is refused by name.
 Result<Layout> parse_layout(std::string_view text);
 std::string to_string(const Layout& layout);  // every key; parse_layout reads it back

@@ -1,6 +1,6 @@
 // ChunkPlan: which rows of which jobs the next step computes.
 //
-// Jobs are served in the order of priority, then arrival; a step holds, for each DP group, at most
+// Jobs are served in the order in which they are given; a step holds, for each DP group, at most
 // `rows_max` rows of at most `sequences_max` of its jobs. A long prompt is cut into chunks; where
 // it is cut changes nothing but the time (README, "Same request, same bytes"). Pure function.
 #pragma once
@@ -19,7 +19,7 @@ struct Chunk {
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
-// `jobs` in any order; only those that compute and have not ended are looked at.
+// Only jobs that compute and have not ended are looked at.
 std::vector<Chunk> plan_chunks(const std::vector<const Job*>& jobs, uint32_t rows_max,
                                uint32_t sequences_max, uint32_t groups);
 

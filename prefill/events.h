@@ -25,8 +25,9 @@ struct LayerDone {  // of all rows of the step in flight; layers come in order, 
   StepId step;
   uint32_t layer = 0;
 };
-struct StepDone {
+struct StepDone {  // a result for each of the step's sequences, in order
   StepId step;
+  std::vector<model::SequenceResult> results;
 };
 struct FramesWritten {  // no posted frame of the session waits any more
   SessionId session;

@@ -23,6 +23,7 @@ struct Job {
   PrefillJob order;
   LinkId link;
   uint64_t arrival = 0;
+  Instant accepted;
   uint32_t group = 0;  // the DP group that computes it, from the window on
   JobPhase phase = JobPhase::queued;
   bool ended = false;         // waits only for the step or the digests that still read its pages

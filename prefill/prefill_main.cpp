@@ -14,9 +14,9 @@ baton::Result<void> run(const baton::model::InstanceOptions& options,
                         std::unique_ptr<baton::parallel::Port> port) {
   using namespace baton;
   const Log log("baton-prefill", options.name);
-  BATON_TRY(instance, model::Instance::open(options, std::move(port)));
-  boost::asio::io_context io;
   const SystemClock clock;
+  BATON_TRY(instance, model::Instance::open(options, std::move(port), clock));
+  boost::asio::io_context io;
   const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
   prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, options, *connector);
   BATON_TRY(listener, rpc::grpc_listen(io.get_executor(), options.host, options.port,
@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   baton::explain_bus_errors();  // after MPI, which has a handler of its own
   baton::model::InstanceOptions options;
   options.name = "prefill-0";
+  options.rearrange_s = 60;
   CLI::App app("Computes the latent cache of prompts and hands it to decode. Started by mpirun.");
   baton::model::add_instance_options(app, options);
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;

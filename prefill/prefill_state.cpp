@@ -42,6 +42,8 @@ void PrefillState::message(LinkId link, const PrefillJob& order) {
   job.order = order;
   job.link = link;
   job.arrival = arrivals_++;
+  job.accepted = now_;
+  fair_.enter(order.tenant);
   job.deadline =
       now_ + std::min(order.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
   job.wake = now_;
@@ -65,6 +67,9 @@ std::optional<std::string> PrefillState::refusal(const PrefillJob& order) const 
   if (pages_for(n - 1) > setup_.pages)
     return fmt::format("the prompt needs {} pages, this instance has {}", pages_for(n - 1),
                        setup_.pages);
+  if (order.prompt_logprobs.value_or(0) > setup_.alternatives_max)
+    return fmt::format("{} alternatives a token are more than {}", *order.prompt_logprobs,
+                       setup_.alternatives_max);
   for (const TokenId token : order.prompt)
     if (token >= setup_.vocab_size)
       return fmt::format("token {} is not in the vocabulary of {}", token, setup_.vocab_size);
@@ -146,21 +151,27 @@ void PrefillState::open_window() {
   std::vector<Job*> ready;
   for (auto& [id, job] : jobs_)
     if (job.phase == JobPhase::queued && !job.ended && job.wake <= now_) ready.push_back(&job);
-  std::sort(ready.begin(), ready.end(), [](const Job* a, const Job* b) {
-    return std::tie(a->order.priority, a->arrival) < std::tie(b->order.priority, b->arrival);
-  });
-  for (Job* job : ready) {
-    if (room-- == 0) break;
+  for (; room > 0 && !ready.empty(); --room) {
+    const auto first = std::ranges::min_element(ready, [this](const Job* a, const Job* b) {
+      return fair_.before(standing(*a), standing(*b));
+    });
+    Job* job = *first;
+    ready.erase(first);
     const uint32_t pages = pages_for(job->entries());
     auto own = pool_.allocate(pages, kvcache::PageState::filling);
     if (!own) break;  // the next to come may be smaller, but then a long prompt would starve
     for (const ReservedPage& page : *own) job->pages.push_back(page.page);
+    fair_.charge(job->order.tenant, job->entries());
     job->group = lightest_group();
     job->phase = JobPhase::reserving;
     job->wake = now_ + setup_.limits.reserve_timeout;
     arm(job->wake);
     actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages}});
   }
+}
+
+scheduler::Standing PrefillState::standing(const Job& job) const {
+  return {job.order.priority, now_ - job.accepted, job.order.tenant, job.arrival};
 }
 
 // The DP group with the fewest tokens left to compute.
@@ -181,6 +192,7 @@ void PrefillState::leave_window(Job& job, Duration delay) {
     return;
   }
   leave(job);
+  fair_.refund(job.order.tenant, job.entries());
   job.phase = JobPhase::queued;
   job.wake = now_ + std::max(delay, Duration{});
   arm(job.wake);
@@ -190,6 +202,11 @@ void PrefillState::compute() {
   if (!flight_.empty()) return;
   std::vector<const Job*> all;
   for (const auto& [id, job] : jobs_) all.push_back(&job);
+  // In the window the order is by priority and age: a tenant has its share by who got in.
+  std::ranges::sort(all, {}, [this](const Job* job) {
+    return std::pair(scheduler::effective_priority(job->order.priority, now_ - job->accepted),
+                     job->arrival);
+  });
   flight_ = plan_chunks(all, setup_.limits.chunk_tokens, setup_.limits.sequences_max,
                         setup_.limits.groups);
   if (flight_.empty()) return;
@@ -206,6 +223,7 @@ void PrefillState::compute() {
     rows.first = chunk.first;
     rows.tokens = std::span(prompt).subspan(chunk.first, chunk.rows);
     rows.next = prompt[chunk.first + chunk.rows];  // there is one: the last token is decode's
+    rows.score = job.order.prompt_logprobs;
     rows.draft = false;
     step.sequences.push_back(rows);
     counts_.rows += chunk.rows;
@@ -223,10 +241,21 @@ void PrefillState::on(const LayerDone& done) {
   }
 }
 
+// The row at position p scores the token at p + 1.
+void PrefillState::tell_scores(const Job& job, uint32_t first,
+                               const model::SequenceResult& result) {
+  PromptScores message{job.order.job, {first + 1, {}}};
+  for (const model::ScoredRow& scored : result.scores)
+    message.scores.scores.push_back(scored.score);
+  actions_.push_back(TellDecode{job.link, std::move(message)});
+}
+
 void PrefillState::on(const StepDone& done) {
   if (done.step != step_ || flight_.empty()) return;
+  check(done.results.size() == flight_.size(), "a step has another number of results than chunks");
   const std::vector<Chunk> chunks = std::exchange(flight_, {});
-  for (const Chunk& chunk : chunks) {
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const Chunk& chunk = chunks[i];
     const auto found = jobs_.find(chunk.job);
     Job& job = found->second;
     job.in_step = false;
@@ -234,6 +263,7 @@ void PrefillState::on(const StepDone& done) {
       end(found);
       continue;
     }
+    if (job.order.prompt_logprobs) tell_scores(job, chunk.first, done.results[i]);
     job.computed = chunk.first + chunk.rows;
     job.compute_time += now_ - step_begun_;
     beat_due_ = true;
@@ -323,6 +353,7 @@ void PrefillState::end(Map::iterator it) {
   if (job.in_step || job.digesting) return;  // ended again by StepDone or Digested
   leave(job);
   bury(it->first);
+  fair_.leave(job.order.tenant);
   jobs_.erase(it);
 }
 

@@ -1,9 +1,11 @@
 // PrefillState: a prefill instance as a pure machine: from a job to the commit of its pages.
 //
-// Jobs wait in a bounded queue. Those that enter the window get pages of this pool and ask decode
+// Jobs wait in a bounded queue; scheduler/fair_share.h says who goes first. Those that enter the
+// window get pages of this pool and ask decode
 // to reserve; a refused job leaves the window until its time, and nothing waits behind it; refused
 // too often it is aborted. Jobs with a reservation are computed chunk by chunk; each layer's
-// complete blocks are posted while the next layer computes. When all is posted it seals with a
+// complete blocks are posted while the next layer computes; a job that wants its prompt scored is
+// told the scores of each chunk. When all is posted it seals with a
 // digest a page, posts again what decode asks for, and frees on the commit. Abort, the loss of its
 // decode and its deadline end a job at once, or, if the step in flight or the digests read its
 // pages, right after. Ended jobs leave a tombstone, so that a message that comes late starts
@@ -23,6 +25,7 @@
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
 #include "prefill/job.h"
+#include "scheduler/fair_share.h"
 
 namespace baton::prefill {
 
@@ -53,6 +56,7 @@ struct PrefillSetup {
   kvcache::PageFormat format;
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
+  uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
 };
 
 // What the machine has seen since its start: for metrics.
@@ -107,6 +111,7 @@ class PrefillState {
   void open_window();
   void leave_window(Job& job, Duration delay);
   void compute();
+  void tell_scores(const Job& job, uint32_t first, const model::SequenceResult& result);
   void post(Job& job, std::vector<kvcache::OutgoingFrame> frames);
   Job* of_session(SessionId session);
   void seal_if_ready(Job& job);
@@ -120,11 +125,13 @@ class PrefillState {
   void arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
   void beat();
   uint32_t in_window() const;
+  scheduler::Standing standing(const Job& job) const;
   uint32_t lightest_group() const;
 
   PrefillSetup setup_;
   kvcache::PagePool pool_;
   Map jobs_;
+  scheduler::FairShare fair_;
   std::vector<Chunk> flight_;  // the step that computes now
   StepId step_{0};
   Instant step_begun_;

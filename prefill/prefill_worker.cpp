@@ -66,7 +66,10 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                     [this](StepId step, uint32_t layer) {
                       driver_.feed(LayerDone{step, layer});
                     },
-                .on_done = [this](StepId step, const auto&) { driver_.feed(StepDone{step}); }}) {}
+                .on_done =
+                    [this](StepId step, std::vector<model::SequenceResult> results) {
+                      driver_.feed(StepDone{step, std::move(results)});
+                    }}) {}
 
 rpc::Acceptors PrefillWorker::acceptors() {
   rpc::Acceptors acceptors;
@@ -77,10 +80,17 @@ rpc::Acceptors PrefillWorker::acceptors() {
 void PrefillWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
   member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_,
-                  [this, fenced = std::move(fenced)] {
-                    log_.error("fenced", {{"why", "a newer instance has this name"}});
-                    drain(drained_ ? drained_ : fenced);
-                  });
+                  scheduler::MemberEvents{
+                      .on_fenced =
+                          [this, fenced = std::move(fenced)] {
+                            log_.error("fenced", {{"why", "a newer instance has this name"}});
+                            drain(drained_ ? drained_ : fenced);
+                          },
+                      .on_rebalance =
+                          [this] {
+                            log_.info("rebalance", {{"why", "asked for"}});
+                            compute_.rebalance();
+                          }});
   driver_.feed(Tick{});
 }
 

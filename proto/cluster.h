@@ -81,6 +81,10 @@ struct Forget {  // the request has ended or is placed anew: its charge is lifte
 struct WatchCluster {  // asks for ClusterView now and whenever it changes
   friend bool operator==(const WatchCluster&, const WatchCluster&) = default;
 };
+struct Rebalance {  // its experts shall be placed anew, by the load it has seen
+  Incarnation instance;
+  friend bool operator==(const Rebalance&, const Rebalance&) = default;
+};
 
 // scheduler -> gateway
 struct Placed {
@@ -121,7 +125,12 @@ struct HeartbeatSeen {
   friend bool operator==(const HeartbeatSeen&, const HeartbeatSeen&) = default;
 };
 
-using ToScheduler = std::variant<Heartbeat, Place, Forget, WatchCluster>;
-using FromScheduler = std::variant<HeartbeatSeen, Placed, NotPlaced, ClusterView>;
+struct RebalanceNow {
+  Incarnation instance;
+  friend bool operator==(const RebalanceNow&, const RebalanceNow&) = default;
+};
+
+using ToScheduler = std::variant<Heartbeat, Place, Forget, WatchCluster, Rebalance>;
+using FromScheduler = std::variant<HeartbeatSeen, Placed, NotPlaced, ClusterView, RebalanceNow>;
 
 }  // namespace baton

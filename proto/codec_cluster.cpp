@@ -268,6 +268,14 @@ void encode_kind(const WatchCluster&, v1::ToScheduler* message) {
   message->mutable_watch_cluster();
 }
 
+void encode_kind(const Rebalance& from, v1::ToScheduler* message) {
+  message->mutable_rebalance()->set_incarnation(from.instance.value);
+}
+
+void encode_kind(const RebalanceNow& from, v1::FromScheduler* message) {
+  message->mutable_rebalance_now()->set_incarnation(from.instance.value);
+}
+
 void encode_kind(const HeartbeatSeen& from, v1::FromScheduler* message) {
   auto* to = message->mutable_heartbeat_seen();
   to->set_incarnation(from.incarnation.value);
@@ -381,6 +389,8 @@ Result<ToScheduler> decode(const v1::ToScheduler& from) {
                                 Attempt(from.forget().attempt())});
     case v1::ToScheduler::kWatchCluster:
       return ToScheduler(WatchCluster{});
+    case v1::ToScheduler::kRebalance:
+      return ToScheduler(Rebalance{Incarnation(from.rebalance().incarnation())});
     case v1::ToScheduler::KIND_NOT_SET:
       break;
   }
@@ -399,6 +409,8 @@ Result<FromScheduler> decode(const v1::FromScheduler& from) {
       return checked<FromScheduler>(decode(from.not_placed(), fault), fault);
     case v1::FromScheduler::kClusterView:
       return checked<FromScheduler>(decode(from.cluster_view(), fault), fault);
+    case v1::FromScheduler::kRebalanceNow:
+      return FromScheduler(RebalanceNow{Incarnation(from.rebalance_now().incarnation())});
     case v1::FromScheduler::KIND_NOT_SET:
       break;
   }

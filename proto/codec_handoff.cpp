@@ -20,6 +20,8 @@ v1::GiveUp encode(GiveUp from) {
       return v1::GIVE_UP_INVALID;
     case GiveUp::draining:
       return v1::GIVE_UP_DRAINING;
+    case GiveUp::preempted:
+      return v1::GIVE_UP_PREEMPTED;
   }
   return v1::GIVE_UP_UNSPECIFIED;
 }
@@ -36,6 +38,8 @@ GiveUp decode(v1::GiveUp from, Fault& fault) {
       return GiveUp::invalid;
     case v1::GIVE_UP_DRAINING:
       return GiveUp::draining;
+    case v1::GIVE_UP_PREEMPTED:
+      return GiveUp::preempted;
     default:
       fault.note("GaveUp.why", "is an unknown reason");
       return GiveUp::place_again;
@@ -78,6 +82,7 @@ void encode_kind(const Progress& from, v1::FromDecode* message) {
   to->set_request(from.request.value);
   to->set_attempt(from.attempt.value);
   for (const auto& token : from.tokens) encode(token, to->add_tokens());
+  if (from.scores) encode(*from.scores, to->mutable_scores());
   if (!from.times) return;
   auto* times = to->mutable_times();
   times->set_queued_ns(from.times->queued.count());
@@ -101,6 +106,7 @@ Progress decode(const v1::Progress& from, Fault& fault) {
                 .waited = fault.elapsed(times.waited_ns(), "DecodeTimes.waited_ns"),
                 .first_step = fault.elapsed(times.first_step_ns(), "DecodeTimes.first_step_ns")};
   }
+  if (from.has_scores()) to.scores = decode(from.scores(), fault);
   return to;
 }
 
@@ -135,6 +141,7 @@ void encode_kind(const PrefillJob& from, v1::ToPrefill* message) {
   to->set_tenant(from.tenant);
   to->set_priority(from.priority);
   if (from.time_left) to->set_time_left_ns(from.time_left->count());
+  if (from.prompt_logprobs) to->set_prompt_logprobs(*from.prompt_logprobs);
 }
 
 PrefillJob decode(const v1::PrefillJob& from, Fault& fault) {
@@ -147,6 +154,7 @@ PrefillJob decode(const v1::PrefillJob& from, Fault& fault) {
   to.tenant = from.tenant();
   to.priority = from.priority();
   if (from.has_time_left_ns()) to.time_left = Duration(from.time_left_ns());
+  if (from.has_prompt_logprobs()) to.prompt_logprobs = from.prompt_logprobs();
   return to;
 }
 
@@ -246,6 +254,17 @@ Seal decode(const v1::Seal& from, Fault& fault) {
   return to;
 }
 
+void encode_kind(const PromptScores& from, v1::FromPrefill* message) {
+  auto* to = message->mutable_prompt_scores();
+  to->set_job(from.job.value);
+  encode(from.scores, to->mutable_scores());
+}
+
+PromptScores decode(const v1::PromptScores& from, Fault& fault) {
+  fault.need(from.has_scores(), "PromptScores.scores");
+  return {.job = JobId(from.job()), .scores = decode(from.scores(), fault)};
+}
+
 void encode_kind(const JobAlive& from, v1::FromPrefill* message) {
   auto* to = message->mutable_job_alive();
   to->set_job(from.job.value);
@@ -331,6 +350,8 @@ Result<FromPrefill> decode(const v1::FromPrefill& from) {
       return FromPrefill(Reserve{JobId(from.reserve().job()), from.reserve().pages()});
     case v1::FromPrefill::kSeal:
       return checked<FromPrefill>(decode(from.seal(), fault), fault);
+    case v1::FromPrefill::kPromptScores:
+      return checked<FromPrefill>(decode(from.prompt_scores(), fault), fault);
     case v1::FromPrefill::kJobAlive:
       return FromPrefill(JobAlive{JobId(from.job_alive().job()), from.job_alive().tokens_done()});
     case v1::FromPrefill::kAbort:

@@ -77,6 +77,7 @@ void encode(const StopParams& from, v1::StopParams* to);
 void encode(const ReportParams& from, v1::ReportParams* to);
 void encode(const RequestState& from, v1::RequestState* to);
 void encode(const TokenEvent& from, v1::TokenEvent* to);
+void encode(const PromptScoreRun& from, v1::PromptScoreRun* to);
 void encode(const Peer& from, v1::Peer* to);
 Digest decode(const v1::Digest& from);
 SamplingParams decode(const v1::SamplingParams& from, Fault& fault);
@@ -84,6 +85,7 @@ StopParams decode(const v1::StopParams& from, Fault& fault);
 ReportParams decode(const v1::ReportParams& from);
 RequestState decode(const v1::RequestState& from, Fault& fault);
 TokenEvent decode(const v1::TokenEvent& from, Fault& fault);
+PromptScoreRun decode(const v1::PromptScoreRun& from, Fault& fault);
 Peer decode(const v1::Peer& from);
 
 // Whole messages.

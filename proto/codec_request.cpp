@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <functional>
+
 #include "proto/codec_internal.h"
 
 namespace baton::rpc {
@@ -18,6 +21,77 @@ FinishReason decode(v1::FinishReason from, Fault& fault) {
       fault.note("TokenEvent.finish", "is an unknown finish reason");
       return FinishReason::stop;
   }
+}
+
+v1::Part encode(Part from) {
+  switch (from) {
+    case Part::content:
+      return v1::PART_CONTENT;
+    case Part::reasoning:
+      return v1::PART_REASONING;
+    case Part::tool:
+      return v1::PART_TOOL;
+  }
+  return v1::PART_UNSPECIFIED;
+}
+
+Part decode(v1::Part from, Fault& fault) {
+  switch (from) {
+    case v1::PART_CONTENT:
+      return Part::content;
+    case v1::PART_REASONING:
+      return Part::reasoning;
+    case v1::PART_TOOL:
+      return Part::tool;
+    default:
+      fault.note("PartParams", "names an unknown part of an answer");
+      return Part::content;
+  }
+}
+
+void encode(const PartParams& from, v1::PartParams* to) {
+  to->set_first(encode(from.first));
+  for (const auto& marker : from.markers) {
+    auto* entry = to->add_markers();
+    entry->set_token(marker.token);
+    entry->set_opens(encode(marker.opens));
+  }
+  if (from.reasoning_max) to->set_reasoning_max(*from.reasoning_max);
+}
+
+PartParams decode(const v1::PartParams& from, Fault& fault) {
+  PartParams to;
+  to.first = decode(from.first(), fault);
+  to.markers.reserve(from.markers_size());
+  for (const auto& entry : from.markers()) {
+    const TokenId token = fault.token(entry.token(), "markers");
+    if (!to.markers.empty() && token <= to.markers.back().token)
+      fault.note("markers", "are not in the order of their tokens");
+    to.markers.push_back({.token = token, .opens = decode(entry.opens(), fault)});
+  }
+  if (from.has_reasoning_max()) to.reasoning_max = from.reasoning_max();
+  return to;
+}
+
+template <class Repeated>
+void encode_alternatives(const std::vector<TokenLogprob>& from, Repeated* to) {
+  for (const auto& alternative : from) {
+    auto* entry = to->Add();
+    entry->set_token(alternative.token);
+    entry->set_logprob(alternative.logprob);
+  }
+}
+
+template <class Repeated>
+std::vector<TokenLogprob> decode_alternatives(const Repeated& from, std::string_view field,
+                                              Fault& fault) {
+  std::vector<TokenLogprob> to;
+  to.reserve(from.size());
+  for (const auto& entry : from) {
+    to.push_back({.token = fault.token(entry.token(), field),
+                  .logprob = fault.finite(entry.logprob(), field)});
+  }
+  return to;
 }
 
 // The length of the UTF-8 sequence at the start of `text`, or 0 if there is none.
@@ -70,6 +144,9 @@ void encode(const SamplingParams& from, v1::SamplingParams* to) {
     entry->set_token(token);
     entry->set_bias(bias);
   }
+  encode_tokens(from.allowed, to->mutable_allowed());
+  for (const auto& tokens : from.bad_words)
+    encode_tokens(tokens, to->add_bad_words()->mutable_ids());
 }
 
 SamplingParams decode(const v1::SamplingParams& from, Fault& fault) {
@@ -90,6 +167,13 @@ SamplingParams decode(const v1::SamplingParams& from, Fault& fault) {
       fault.note("logit_bias", "does not list its tokens in ascending order");
     to.logit_bias.emplace_back(token, fault.finite(entry.bias(), "logit_bias"));
   }
+  to.allowed = fault.tokens(from.allowed(), "allowed");
+  if (std::adjacent_find(to.allowed.begin(), to.allowed.end(), std::greater_equal<>()) !=
+      to.allowed.end())
+    fault.note("allowed", "does not list its tokens in ascending order");
+  to.bad_words.reserve(from.bad_words_size());
+  for (const auto& tokens : from.bad_words())
+    to.bad_words.push_back(fault.tokens(tokens.ids(), "bad_words"));
   return to;
 }
 
@@ -118,6 +202,7 @@ void encode(const ReportParams& from, v1::ReportParams* to) {
   to->set_top_logprobs(from.top_logprobs);
   to->set_skip_special_tokens(from.skip_special_tokens);
   to->set_logits_digest(from.logits_digest);
+  if (from.prompt_logprobs) to->set_prompt_logprobs(*from.prompt_logprobs);
 }
 
 ReportParams decode(const v1::ReportParams& from) {
@@ -126,6 +211,7 @@ ReportParams decode(const v1::ReportParams& from) {
   to.top_logprobs = from.top_logprobs();
   if (from.has_skip_special_tokens()) to.skip_special_tokens = from.skip_special_tokens();
   to.logits_digest = from.logits_digest();
+  if (from.has_prompt_logprobs()) to.prompt_logprobs = from.prompt_logprobs();
   return to;
 }
 
@@ -139,10 +225,12 @@ void encode(const RequestState& from, v1::RequestState* to) {
   encode(from.sampling, to->mutable_sampling());
   encode(from.stop, to->mutable_stop());
   encode(from.report, to->mutable_report());
+  if (from.parts != PartParams{}) encode(from.parts, to->mutable_parts());
   for (const auto& tokens : from.known) encode_tokens(tokens, to->add_known()->mutable_ids());
   to->set_tenant(from.tenant);
   to->set_priority(from.priority);
   if (from.time_left) to->set_time_left_ns(from.time_left->count());
+  to->set_age_ns(from.age.count());
 }
 
 RequestState decode(const v1::RequestState& from, Fault& fault) {
@@ -160,11 +248,13 @@ RequestState decode(const v1::RequestState& from, Fault& fault) {
   to.sampling = decode(from.sampling(), fault);
   to.stop = decode(from.stop(), fault);
   to.report = decode(from.report());
+  if (from.has_parts()) to.parts = decode(from.parts(), fault);
   to.known.reserve(from.known_size());
   for (const auto& tokens : from.known()) to.known.push_back(fault.tokens(tokens.ids(), "known"));
   to.tenant = from.tenant();
   to.priority = from.priority();
   if (from.has_time_left_ns()) to.time_left = Duration(from.time_left_ns());
+  to.age = Duration(std::max<int64_t>(from.age_ns(), 0));
   return to;
 }
 
@@ -174,11 +264,7 @@ void encode(const TokenEvent& from, v1::TokenEvent* to) {
   to->set_token(from.token);
   to->set_text(utf8(from.text));
   to->set_logprob(from.logprob);
-  for (const auto& alternative : from.top) {
-    auto* entry = to->add_top();
-    entry->set_token(alternative.token);
-    entry->set_logprob(alternative.logprob);
-  }
+  encode_alternatives(from.top, to->mutable_top());
   if (from.logits != Digest{}) encode(from.logits, to->mutable_logits());
   if (from.finish) to->set_finish(encode(*from.finish));
   to->set_stop_string(utf8(from.stop_string));
@@ -191,14 +277,34 @@ TokenEvent decode(const v1::TokenEvent& from, Fault& fault) {
   to.token = fault.token(from.token(), "TokenEvent.token");
   to.text = from.text();
   to.logprob = fault.finite(from.logprob(), "TokenEvent.logprob");
-  to.top.reserve(from.top_size());
-  for (const auto& entry : from.top()) {
-    to.top.push_back({.token = fault.token(entry.token(), "TokenEvent.top"),
-                      .logprob = fault.finite(entry.logprob(), "TokenEvent.top")});
-  }
+  to.top = decode_alternatives(from.top(), "TokenEvent.top", fault);
   if (from.has_logits()) to.logits = decode(from.logits());
   if (from.has_finish()) to.finish = decode(from.finish(), fault);
   to.stop_string = from.stop_string();
+  return to;
+}
+
+void encode(const PromptScoreRun& from, v1::PromptScoreRun* to) {
+  to->set_first(from.first);
+  for (const auto& score : from.scores) {
+    auto* entry = to->add_scores();
+    entry->set_token(score.token.token);
+    entry->set_logprob(score.token.logprob);
+    entry->set_rank(score.rank);
+    encode_alternatives(score.top, entry->mutable_top());
+  }
+}
+
+PromptScoreRun decode(const v1::PromptScoreRun& from, Fault& fault) {
+  PromptScoreRun to;
+  to.first = from.first();
+  to.scores.reserve(from.scores_size());
+  for (const auto& entry : from.scores()) {
+    to.scores.push_back({.token = {.token = fault.token(entry.token(), "PromptScore.token"),
+                                   .logprob = fault.finite(entry.logprob(), "PromptScore")},
+                         .rank = entry.rank(),
+                         .top = decode_alternatives(entry.top(), "PromptScore.top", fault)});
+  }
   return to;
 }
 

@@ -49,6 +49,8 @@ struct Progress {
   Attempt attempt;
   std::vector<TokenEvent> tokens;
   std::optional<DecodeTimes> times;  // with the first token
+  // In order, all before the first token; once the last is told, a request for no tokens is over.
+  std::optional<PromptScoreRun> scores;
   friend bool operator==(const Progress&, const Progress&) = default;
 };
 
@@ -58,6 +60,7 @@ enum class GiveUp : uint8_t {
   deadline,     // the request's deadline has passed
   invalid,      // the request can't be served by any instance of this model
   draining,     // this instance is going: the gateway places it again with its token log
+  preempted,    // older requests needed its pages: it is placed again, and no attempt is spent
 };
 struct GaveUp {
   RequestId request;
@@ -84,6 +87,9 @@ struct PrefillJob {
   std::string tenant;
   int32_t priority = 0;
   std::optional<Duration> time_left;
+  // Score the prompt's tokens, with that many alternatives: all of it is computed, and PromptScores
+  // come before the Seal.
+  std::optional<uint32_t> prompt_logprobs;
   friend bool operator==(const PrefillJob&, const PrefillJob&) = default;
 };
 struct ReservedPage {
@@ -134,6 +140,11 @@ struct Seal {
   Duration computed{};        // time the job spent computing
   friend bool operator==(const Seal&, const Seal&) = default;
 };
+struct PromptScores {  // in order, without a gap
+  JobId job;
+  PromptScoreRun scores;
+  friend bool operator==(const PromptScores&, const PromptScores&) = default;
+};
 struct JobAlive {  // now and then while a job waits or computes
   JobId job;
   uint32_t tokens_done = 0;
@@ -148,6 +159,6 @@ struct Abort {
 };
 
 using ToPrefill = std::variant<PrefillJob, Reserved, NotBefore, Resend, Commit, Abort>;
-using FromPrefill = std::variant<Reserve, Seal, JobAlive, Abort>;
+using FromPrefill = std::variant<Reserve, Seal, PromptScores, JobAlive, Abort>;
 
 }  // namespace baton

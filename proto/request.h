@@ -26,12 +26,14 @@ struct SamplingParams {
   float repetition_penalty = 1.0f;  // over prompt and output
   uint64_t seed = 0;                // always set: drawn by the gateway if the client gave none
   std::vector<std::pair<TokenId, float>> logit_bias;  // added to the logits, ids ascending
+  std::vector<TokenId> allowed;                 // only these may be chosen, ascending; empty: all
+  std::vector<std::vector<TokenId>> bad_words;  // no choice's output may hold one of them
   friend bool operator==(const SamplingParams&, const SamplingParams&) = default;
 };
 
 // When an answer ends.
 struct StopParams {
-  uint32_t max_tokens = 16;  // at least 1
+  uint32_t max_tokens = 16;  // 0: nothing is generated, the prompt is only scored
   uint32_t min_tokens = 0;   // end-of-sequence and stop tokens are masked before that many
   bool ignore_eos = false;
   std::vector<std::string> strings;  // compared with the text, cut off unless include_string
@@ -46,7 +48,29 @@ struct ReportParams {
   uint32_t top_logprobs = 0;        // 0..20 alternatives a token
   bool skip_special_tokens = true;  // in the text
   bool logits_digest = false;       // XXH3-128 of each token's logits: the oracle of rule 2
+  // Scores of the prompt's tokens from the second on, and 0..20 alternatives to each. Such a
+  // request computes all of its prompt: it takes nothing from a prefix cache.
+  std::optional<uint32_t> prompt_logprobs;
   friend bool operator==(const ReportParams&, const ReportParams&) = default;
+};
+
+// What a stretch of an answer is.
+enum class Part : uint8_t { content, reasoning, tool };
+
+// A token that is no text: it ends what comes before it and opens another part of the answer.
+struct Marker {
+  TokenId token = 0;
+  Part opens = Part::content;
+  friend bool operator==(const Marker&, const Marker&) = default;
+};
+
+// How an answer is cut into parts, by token id. Stop strings end content only.
+struct PartParams {
+  Part first = Part::content;   // what the prompt has opened
+  std::vector<Marker> markers;  // tokens ascending
+  // After that many tokens of reasoning the marker that opens content is forced.
+  std::optional<uint32_t> reasoning_max;
+  friend bool operator==(const PartParams&, const PartParams&) = default;
 };
 
 struct RequestState {
@@ -60,11 +84,13 @@ struct RequestState {
   SamplingParams sampling;
   StopParams stop;
   ReportParams report;
+  PartParams parts;
   // Tokens that a client already has, by choice: replayed, not sampled. Empty on the first attempt.
   std::vector<std::vector<TokenId>> known;
   std::string tenant;                 // who pays and shares caches; empty: the default tenant
   int32_t priority = 0;               // lower is earlier
   std::optional<Duration> time_left;  // to the request's deadline, at the moment of sending
+  Duration age{};                     // since its gateway took it, at the moment of sending
   friend bool operator==(const RequestState&, const RequestState&) = default;
 };
 
@@ -76,7 +102,23 @@ struct TokenLogprob {
   friend bool operator==(const TokenLogprob&, const TokenLogprob&) = default;
 };
 
-// One token of one choice, with the text that is certain once it is known.
+// What the model thought of one token of the prompt, given those before it.
+struct PromptScore {
+  TokenLogprob token;
+  uint32_t rank = 1;              // 1: no token was more likely
+  std::vector<TokenLogprob> top;  // best first
+  friend bool operator==(const PromptScore&, const PromptScore&) = default;
+};
+
+// The scores of prompt tokens first, first + 1, ...; the first token of a prompt has none.
+struct PromptScoreRun {
+  uint32_t first = 1;
+  std::vector<PromptScore> scores;
+  friend bool operator==(const PromptScoreRun&, const PromptScoreRun&) = default;
+};
+
+// One token of one choice, with the text that is certain once it is known. A marker's own spelling
+// is no text: what was held back before it comes with it.
 struct TokenEvent {
   ChoiceIndex choice = 0;
   uint32_t index = 0;  // 0 is the first generated token

@@ -10,13 +10,12 @@ constexpr auto kRetryAfter = std::chrono::milliseconds(200);
 }
 
 Member::Member(boost::asio::any_io_executor executor, rpc::Connector& connector,
-               std::string scheduler_address, Identity identity, Log log,
-               std::function<void()> on_fenced)
+               std::string scheduler_address, Identity identity, Log log, MemberEvents events)
     : connector_(connector),
       scheduler_address_(std::move(scheduler_address)),
       identity_(std::move(identity)),
       log_(std::move(log)),
-      on_fenced_(std::move(on_fenced)),
+      events_(std::move(events)),
       retry_(std::move(executor)) {
   connect();
 }
@@ -25,9 +24,12 @@ void Member::connect() {
   rpc::LinkEvents<FromScheduler> events;
   events.on_message = [this](const FromScheduler& message) {
     lost_before_ = false;
+    const Incarnation self = identity_.peer.incarnation;
     const auto* seen = std::get_if<HeartbeatSeen>(&message);
-    const bool fenced = seen && seen->fenced && seen->incarnation == identity_.peer.incarnation;
-    if (fenced && !std::exchange(fenced_, true)) on_fenced_();
+    const bool fenced = seen && seen->fenced && seen->incarnation == self;
+    if (fenced && !std::exchange(fenced_, true)) events_.on_fenced();
+    const auto* rebalance = std::get_if<RebalanceNow>(&message);
+    if (rebalance && rebalance->instance == self) events_.on_rebalance();
   };
   events.on_down = [this](const Error& error) { lost(error); };
   link_ = connector_.to_scheduler(scheduler_address_, std::move(events));

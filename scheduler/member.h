@@ -2,7 +2,7 @@
 //
 // While the scheduler is away heartbeats go nowhere and nothing else stops: running requests don't
 // notice. A scheduler that answers "fenced" knows a newer life of this name: this one must end,
-// and is told so once.
+// and is told so once. Orders of the scheduler are passed on.
 // Thread safety: one executor.
 #pragma once
 
@@ -24,12 +24,16 @@ struct Identity {
   Manifest manifest;
 };
 
+struct MemberEvents {
+  std::function<void()> on_fenced;
+  std::function<void()> on_rebalance;  // the experts shall be placed anew
+};
+
 class Member {
  public:
   // `connector` outlives it.
   Member(boost::asio::any_io_executor executor, rpc::Connector& connector,
-         std::string scheduler_address, Identity identity, Log log,
-         std::function<void()> on_fenced);
+         std::string scheduler_address, Identity identity, Log log, MemberEvents events);
 
   // Sends a heartbeat; identity is added.
   void beat(Heartbeat heartbeat);
@@ -43,7 +47,7 @@ class Member {
   std::string scheduler_address_;
   Identity identity_;
   Log log_;
-  std::function<void()> on_fenced_;
+  MemberEvents events_;
   boost::asio::steady_timer retry_;
   std::unique_ptr<rpc::Link<ToScheduler>> link_;
   bool lost_before_ = false;

@@ -88,7 +88,7 @@ struct DecodeChoice {
 };
 
 DecodeChoice choose_decode(const Registry& registry, const Charges& charges, const Place& place,
-                           const Burden& burden) {
+                           const Burden& burden, uint64_t pages_at_the_end) {
   DecodeChoice choice;
   const Instance* largest = nullptr;
   bool best_avoided = true;
@@ -98,8 +98,10 @@ DecodeChoice choose_decode(const Registry& registry, const Charges& charges, con
     const Room room = room_of(instance, charges);
     ++choice.usable;
     if (!largest || instance.load.pages.total > largest->load.pages.total) largest = &instance;
+    const bool fits_in_the_end = pages_at_the_end <= instance.load.pages.total;
+    const uint64_t pages = fits_in_the_end ? burden.pages : pages_at_the_end;
     const double pages_short =
-        burden.pages > room.pages_free ? static_cast<double>(burden.pages - room.pages_free) : 0;
+        pages > room.pages_free ? static_cast<double>(pages - room.pages_free) : 0;
     const double requests_short = room.requests >= room.requests_max
                                       ? static_cast<double>(room.requests - room.requests_max + 1)
                                       : 0;
@@ -121,16 +123,19 @@ DecodeChoice choose_decode(const Registry& registry, const Charges& charges, con
     choice.fullness = full;
     best_avoided = is_avoided;
   }
-  choice.too_large = largest && burden.pages > largest->load.pages.total;
+  choice.too_large = largest && pages_at_the_end > largest->load.pages.total;
   if (choice.too_large) choice.instance = largest;
   return choice;
 }
 
 }  // namespace
 
-Burden burden_of(const Place& place) {
+Burden burden_of(const Place& place, const PlacementLimits& limits) {
   const uint32_t entries = place.prompt_tokens > 0 ? place.prompt_tokens - 1 : 0;
-  return {1, pages_for(uint64_t{entries} + place.known_tokens + place.max_new_tokens), entries};
+  return {1,
+          pages_for(uint64_t{entries} + place.known_tokens +
+                    std::min(place.max_new_tokens, limits.growth_tokens)),
+          entries};
 }
 
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
@@ -143,8 +148,10 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
     return refused(true, limits.retry_after_default,
                    "the scheduler has as many placements as it may keep");
 
-  const Burden burden = burden_of(place);
-  const DecodeChoice decode = choose_decode(registry, charges, place, burden);
+  const Burden burden = burden_of(place, limits);
+  const uint64_t pages_at_the_end =
+      pages_for(uint64_t{burden.tokens} + place.known_tokens + place.max_new_tokens);
+  const DecodeChoice decode = choose_decode(registry, charges, place, burden, pages_at_the_end);
   if (decode.usable == 0)
     return refused(false, limits.retry_after_default, "no decode instance is there");
   if (!decode.instance)
@@ -157,7 +164,7 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
   Placed placed{place.request, place.attempt, decode.instance->peer, std::nullopt, false, {}};
   const std::string where = decode.too_large
                                 ? fmt::format("no instance has {} pages, and {} has the most",
-                                              burden.pages, decode.instance->peer.name)
+                                              pages_at_the_end, decode.instance->peer.name)
                                 : fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
                                               static_cast<double>(decode.fullness) / 10'000);
   if (burden.tokens <= limits.local_prefill_tokens) {

@@ -18,6 +18,7 @@ namespace baton::scheduler {
 
 struct PlacementLimits {
   uint32_t local_prefill_tokens = 0;  // up to that many entries decode computes itself
+  uint32_t growth_tokens = 256;       // of an answer, that decode makes room for at admission
   Duration retry_after_default = 1s;  // when nothing has been measured
   Duration retry_after_min = 100ms;
   Duration retry_after_max = 60s;
@@ -25,7 +26,7 @@ struct PlacementLimits {
 
 // What a request will need at least, as far as the scheduler can know: choices share their prompt's
 // full pages, and the last token of each is never fed.
-Burden burden_of(const Place& place);
+Burden burden_of(const Place& place, const PlacementLimits& limits);
 
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
                                        const Place& place, const PlacementLimits& limits,

@@ -15,6 +15,7 @@ struct Settings {
   std::string ports_file;
   double stale_after_s = 2;
   double gone_after_s = 10;
+  uint32_t local_prefill_tokens = 0;
 };
 
 int run(const Settings& settings) {
@@ -24,6 +25,7 @@ int run(const Settings& settings) {
   const SystemClock clock;
   scheduler::SchedulerLimits limits;
   limits.registry.stale_after = Duration(static_cast<int64_t>(settings.stale_after_s * 1e9));
+  limits.placement.local_prefill_tokens = settings.local_prefill_tokens;
   limits.registry.gone_after = Duration(static_cast<int64_t>(settings.gone_after_s * 1e9));
   scheduler::SchedulerService service(io.get_executor(), clock, log, limits);
   auto listener = rpc::grpc_listen(io.get_executor(), settings.host, settings.port,
@@ -52,6 +54,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--gone-after", settings.gone_after_s,
                  "seconds without a heartbeat until an instance is forgotten")
+      ->capture_default_str();
+  app.add_option("--local-prefill-tokens", settings.local_prefill_tokens,
+                 "prompts of up to that many tokens are prefilled by decode itself")
       ->capture_default_str();
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
   baton::end_with_parent();

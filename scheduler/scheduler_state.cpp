@@ -60,7 +60,7 @@ void SchedulerState::handle(LinkId from, const Place& place) {
   }
   auto answer = choose(registry_, charges_, place, limits_.placement, now_);
   if (const auto* placed = std::get_if<Placed>(&answer))
-    charges_.place(*placed, from, burden_of(place), now_);
+    charges_.place(*placed, from, burden_of(place, limits_.placement), now_);
   std::visit([&](auto& message) { actions_.push_back(Send{from, std::move(message)}); }, answer);
 }
 
@@ -73,6 +73,12 @@ void SchedulerState::handle(LinkId from, const WatchCluster&) {
   watchers_.insert(from);
   if (watchers_.size() == 1) next_view_ = now_ + limits_.view_interval;
   actions_.push_back(Send{from, view()});
+}
+
+void SchedulerState::handle(LinkId, const Rebalance& rebalance) {
+  const Instance* instance = registry_.find(rebalance.instance);
+  if (instance && !instance->stale)
+    actions_.push_back(Send{instance->link, RebalanceNow{rebalance.instance}});
 }
 
 void SchedulerState::run_timers() {

@@ -63,6 +63,7 @@ class SchedulerState {
   void handle(LinkId from, const Place& place);
   void handle(LinkId from, const Forget& forget);
   void handle(LinkId from, const WatchCluster&);
+  void handle(LinkId from, const Rebalance& rebalance);
   void run_timers();
   void tell_watchers();
 

@@ -1,7 +1,8 @@
 // Engine: what the fronts (HTTP, gRPC) see of the cluster: submit a request, get its tokens.
 //
 // The gateway is the real body; tests and benchmarks have one that answers at once. For each
-// request: tokens (each the next of its choice) any number of times, then finished or failed, once.
+// request: scores of its prompt, if it wants them, then tokens (each the next of its choice), any
+// number of times each, then finished or failed, once.
 // Nothing is called from inside submit(), and nothing after the Generation was destroyed, which
 // cancels what still runs. Thread: the I/O thread.
 #pragma once
@@ -21,6 +22,7 @@
 namespace baton::server {
 
 struct GenerationEvents {
+  std::function<void(const PromptScoreRun&)> on_scores;  // may be empty
   std::function<void(std::span<const TokenEvent>)> on_tokens;
   std::function<void(const Timeline&)> on_finished;
   std::function<void(const api::ApiError&)> on_failed;
@@ -46,6 +48,8 @@ class Engine {
   virtual std::unique_ptr<Generation> submit(RequestState request, GenerationEvents events) = 0;
   virtual Readiness readiness() const = 0;
   virtual const ClusterView& cluster() const = 0;  // as last heard from the scheduler
+  // The experts of this instance shall be placed anew, by the load it has seen.
+  virtual void rebalance(Incarnation instance) = 0;
 };
 
 }  // namespace baton::server

@@ -140,7 +140,8 @@ void Gateway::deliver(const Deliver& deliver) {
     readiness_.token_produced(running->membership);
     tell_readiness();
   }
-  running->events.on_tokens(deliver.tokens);
+  if (deliver.scores && running->events.on_scores) running->events.on_scores(*deliver.scores);
+  if (!deliver.tokens.empty()) running->events.on_tokens(deliver.tokens);
 }
 
 void Gateway::connect_scheduler() {

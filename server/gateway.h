@@ -45,6 +45,7 @@ class Gateway final : public Engine {
   std::unique_ptr<Generation> submit(RequestState request, GenerationEvents events) override;
   Readiness readiness() const override { return readiness_.readiness(); }
   const ClusterView& cluster() const override { return cluster_; }
+  void rebalance(Incarnation instance) override { tell_scheduler(Rebalance{instance}); }
 
   void drain();  // not ready any more; what runs goes on
   size_t live() const { return requests_.size(); }

@@ -22,11 +22,11 @@ void add_address_options(CLI::App& app, GatewayProgramOptions& o) {
 void add_access_options(CLI::App& app, GatewayProgramOptions& o) {
   app.add_option("--api-key-file", o.api_key_file,
                  "File of API keys, one a line or sha256:HEX; every path but liveness and "
-                 "readiness then needs one");
+                 "readiness then needs one. Read again when it changes");
   app.add_option("--api-key", o.api_key,
                  "One API key; better given as BATON_API_KEY, since others can see flags");
   app.add_option("--allowed-origin", o.router.allowed_origin,
-                 "Web origin that browsers may call from (CORS), or *");
+                 "Web origins that browsers may call from (CORS), with commas between, or *");
   app.add_flag("--access-log", o.router.access_log, "Log each request, without its contents");
   app.add_option("--log-level", o.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -52,6 +52,8 @@ void add_request_limits(CLI::App& app, GatewayProgramOptions& o) {
       ->capture_default_str();
   add_bytes_option(app, "--max-body", o.listener.connection.read.body_bytes_max,
                    "Bytes of a request's body");
+  add_bytes_option(app, "--response-memory", o.generate.item_memory_bytes,
+                   "Bytes of recent responses whose items a request may refer to by id");
   app.add_option("--tokenizer-threads", o.work_threads, "Threads that prepare large requests")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -88,6 +90,11 @@ std::optional<int> parse_gateway_options(GatewayProgramOptions& options, int arg
       ->type_name("DIR");
   app.add_option("--served-model-name", options.served_model_name,
                  "Name that clients use [the folder's]");
+  app.add_option("--chat-template", options.chat_template,
+                 "File of a chat template to use instead of the model's own")
+      ->type_name("FILE");
+  app.add_flag("--deepseek-temperature-map", options.deepseek_temperature,
+               "Map temperatures as DeepSeek's own API does: T x 0.3 up to 1, T - 0.7 above");
   add_address_options(app, options);
   add_access_options(app, options);
   add_request_limits(app, options);

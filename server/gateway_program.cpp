@@ -8,6 +8,7 @@
 #include "proto/grpc_link.h"
 #include "server/inference_front.h"
 #include "server/loaded_model.h"
+#include "server/routes/key_file.h"
 
 namespace baton::server {
 
@@ -17,21 +18,12 @@ namespace {
 
 constexpr size_t kProbeTokens = 80;  // more than a page, so that a hand-off can be part of it
 constexpr Duration kDrainPoll = 20ms;
+constexpr Duration kKeysPoll = 1s;
 
 LogLevel level_of(const std::string& name) {
   if (name == "debug") return LogLevel::debug;
   if (name == "warning") return LogLevel::warning;
   return name == "error" ? LogLevel::error : LogLevel::info;
-}
-
-Result<ApiKeys> keys_of(const GatewayProgramOptions& options) {
-  ApiKeys keys;
-  if (!options.api_key_file.empty()) {
-    BATON_TRY(loaded, ApiKeys::load(options.api_key_file));
-    keys = std::move(loaded);
-  }
-  if (!options.api_key.empty()) keys.add(options.api_key);
-  return keys;
 }
 
 GatewayOptions relay_options(const GatewayProgramOptions& options, const api::TextModel& model) {
@@ -68,7 +60,7 @@ Duration seconds(double s) {
 class GatewayProgram::Parts {
  public:
   Parts(asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options,
-        std::unique_ptr<LoadedModel> model, ApiKeys keys, Log log);
+        std::unique_ptr<LoadedModel> model, KeyFile key_file, ApiKeys keys, Log log);
   Result<void> listen();
   void drain(std::function<void()> stopped);
   bool ready() const { return gateway_.readiness().ready; }
@@ -76,6 +68,7 @@ class GatewayProgram::Parts {
 
  private:
   GenerateContext generate_context();
+  void watch_keys();
   void drain_further();
   void wait_until_idle(Instant deadline);
 
@@ -85,6 +78,7 @@ class GatewayProgram::Parts {
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<LoadedModel> model_;
+  KeyFile key_file_;
   ApiKeys keys_;
   Gateway gateway_;
   WorkQueue work_;
@@ -93,6 +87,7 @@ class GatewayProgram::Parts {
   InferenceFront inference_;
   http::Listener listener_;
   std::unique_ptr<rpc::InferenceServer> grpc_;
+  asio::steady_timer keys_timer_;
   asio::steady_timer drain_timer_;
   std::function<void()> stopped_;
   std::string http_address_;
@@ -100,11 +95,13 @@ class GatewayProgram::Parts {
 
 GatewayProgram::Parts::Parts(asio::io_context& io, rpc::Connector& connector,
                              const GatewayProgramOptions& options,
-                             std::unique_ptr<LoadedModel> model, ApiKeys keys, Log log)
+                             std::unique_ptr<LoadedModel> model, KeyFile key_file, ApiKeys keys,
+                             Log log)
     : io_(io),
       options_(options),
       log_(log),
       model_(std::move(model)),
+      key_file_(std::move(key_file)),
       keys_(std::move(keys)),
       gateway_(io.get_executor(), relay_options(options_, *model_), clock_, connector, entropy,
                metrics_, log),
@@ -113,7 +110,27 @@ GatewayProgram::Parts::Parts(asio::io_context& io, rpc::Connector& connector,
       router_(generate_context(), keys_, metrics_, log, options_.router),
       inference_(generate_context(), keys_),
       listener_(io.get_executor(), options_.listener, clock_, router_, metrics_, log),
-      drain_timer_(io.get_executor()) {}
+      keys_timer_(io.get_executor()),
+      drain_timer_(io.get_executor()) {
+  if (!options_.api_key_file.empty()) watch_keys();
+}
+
+// A file that can't be read changes nothing: the keys that were good stay good.
+void GatewayProgram::Parts::watch_keys() {
+  keys_timer_.expires_after(kKeysPoll);
+  keys_timer_.async_wait([this](auto error) {
+    if (error) return;
+    if (key_file_.changed()) {
+      if (auto keys = key_file_.load()) {
+        keys_ = *std::move(keys);
+        log_.info("api_keys", {{"file", options_.api_key_file}});
+      } else {
+        log_.error("api_keys", {{"why", keys.error().message}});
+      }
+    }
+    watch_keys();
+  });
+}
 
 GenerateContext GatewayProgram::Parts::generate_context() {
   return {io_.get_executor(), *model_, gateway_,         clock_, work_,
@@ -179,12 +196,19 @@ GatewayProgram::~GatewayProgram() = default;
 
 Result<std::unique_ptr<GatewayProgram>> GatewayProgram::create(
     asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options) {
-  BATON_TRY(keys, keys_of(options));
-  BATON_TRY(model, LoadedModel::load({options.model, options.served_model_name,
-                                      options.max_model_len, SystemClock().unix_seconds()}));
+  KeyFile key_file(options.api_key_file, options.api_key);
+  BATON_TRY(keys, key_file.load());
+  ModelOptions model_options;
+  model_options.directory = options.model;
+  model_options.served_name = options.served_model_name;
+  model_options.chat_template = options.chat_template;
+  model_options.deepseek_temperature = options.deepseek_temperature;
+  model_options.max_model_len = options.max_model_len;
+  model_options.created = SystemClock().unix_seconds();
+  BATON_TRY(model, LoadedModel::load(model_options));
   const Log log("baton-gateway", "", level_of(options.log_level));
-  return std::unique_ptr<GatewayProgram>(new GatewayProgram(
-      std::make_unique<Parts>(io, connector, options, std::move(model), std::move(keys), log)));
+  return std::unique_ptr<GatewayProgram>(new GatewayProgram(std::make_unique<Parts>(
+      io, connector, options, std::move(model), std::move(key_file), std::move(keys), log)));
 }
 
 Result<void> GatewayProgram::listen() { return parts_->listen(); }

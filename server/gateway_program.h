@@ -20,6 +20,8 @@ namespace baton::server {
 struct GatewayProgramOptions {
   std::string model;
   std::string served_model_name;
+  std::string chat_template;
+  bool deepseek_temperature = false;
   std::string scheduler = "127.0.0.1:8100";
   std::string host = "127.0.0.1";
   uint16_t port = 8000;

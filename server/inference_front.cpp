@@ -4,21 +4,23 @@
 
 namespace baton::server {
 
-using Json = nlohmann::json;
+using api::Json;
 
 namespace {
 
 Json sampling_json(const SamplingParams& sampling) {
   Json bias = Json::object();
   for (const auto& [id, value] : sampling.logit_bias) bias[std::to_string(id)] = value;
-  return {{"temperature", sampling.temperature},
-          {"top_p", sampling.top_p},
-          {"top_k", sampling.top_k},
-          {"min_p", sampling.min_p},
-          {"presence_penalty", sampling.presence_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"logit_bias", std::move(bias)}};
+  Json body = {{"temperature", sampling.temperature},
+               {"top_p", sampling.top_p},
+               {"top_k", sampling.top_k},
+               {"min_p", sampling.min_p},
+               {"presence_penalty", sampling.presence_penalty},
+               {"frequency_penalty", sampling.frequency_penalty},
+               {"repetition_penalty", sampling.repetition_penalty},
+               {"logit_bias", std::move(bias)}};
+  if (!sampling.allowed.empty()) body["allowed_token_ids"] = sampling.allowed;
+  return body;
 }
 
 // What an API error is in the terms of gRPC's status.
@@ -104,15 +106,21 @@ void InferenceFront::generate(rpc::GenerateCall call, std::unique_ptr<rpc::Gener
   if (draining_) {
     return refuse(running, api::unavailable("draining", "This server is shutting down.", 5));
   }
+  if (!call.sampling.bad_words.empty() || call.report.prompt_logprobs) {
+    return refuse(running, api::unsupported_parameter(
+                               call.report.prompt_logprobs ? "prompt_logprobs" : "bad_words",
+                               "this service does not carry it."));
+  }
   // Any size may come: parsed and tokenized where it holds nobody up.
   auto result = std::make_shared<std::optional<api::ApiResult<api::Prepared>>>();
   const auto time_left = call.time_left;
   const auto work = [result, call = std::move(call), seed = context_.draw(),
                      &model = context_.model, limits = context_.limits.api] {
     const Json body = body_of(call);
-    auto request = std::holds_alternative<std::vector<rpc::ChatMessage>>(call.prompt)
-                       ? api::parse_chat(body, model.facts(), limits)
-                       : api::parse_completion(body, model.facts(), limits);
+    const bool chat = std::holds_alternative<std::vector<rpc::ChatMessage>>(call.prompt);
+    auto request = api::parse_request(chat ? api::Dialect::chat : api::Dialect::text, body,
+                                      model.facts(), limits);
+    if (request && chat) request->separate_reasoning = false;  // tokens come as the model says them
     *result = request ? api::prepare(*std::move(request), model)
                       : api::ApiResult<api::Prepared>(request.error());
     if (*result && **result && !call.seed_given) (**result)->states[0].sampling.seed = seed;

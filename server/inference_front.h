@@ -14,7 +14,7 @@
 namespace baton::server {
 
 // The call in the API's own words.
-nlohmann::json body_of(const rpc::GenerateCall& call);
+api::Json body_of(const rpc::GenerateCall& call);
 
 class InferenceFront final : public rpc::InferenceHandler {
  public:

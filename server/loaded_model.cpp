@@ -3,9 +3,43 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/checkpoint/strict_json.h"
+
 namespace baton::server {
 
-LoadedModel::LoadedModel(text::Tokenizer tokenizer, std::optional<text::ChatTemplate> chat,
+namespace {
+
+constexpr size_t kTemplateBytesMax = 1u << 20;
+
+api::SpecialTokens special_tokens(const text::Tokenizer& tokenizer) {
+  // Only an added token is one thing whatever stands around it.
+  const auto find = [&](std::string_view text) {
+    const auto id = tokenizer.find_token(text);
+    return id && tokenizer.is_added(*id) ? id : std::nullopt;
+  };
+  api::SpecialTokens special;
+  special.think_begin = find("<think>");
+  special.think_end = find("</think>");
+  special.tool_calls_begin = find("<｜tool▁calls▁begin｜>");
+  special.tool_calls_end = find("<｜tool▁calls▁end｜>");
+  special.tool_call_begin = find("<｜tool▁call▁begin｜>");
+  special.tool_call_end = find("<｜tool▁call▁end｜>");
+  special.tool_sep = find("<｜tool▁sep｜>");
+  special.fim_begin = find("<｜fim▁begin｜>");
+  special.fim_hole = find("<｜fim▁hole｜>");
+  special.fim_end = find("<｜fim▁end｜>");
+  return special;
+}
+
+Result<text::ChatTemplate> load_template(const ModelOptions& options) {
+  if (options.chat_template.empty()) return text::ChatTemplate::load(options.directory);
+  BATON_TRY(source, checkpoint::read_text_file(options.chat_template, kTemplateBytesMax));
+  return text::ChatTemplate::load_other(source, options.directory);
+}
+
+}  // namespace
+
+LoadedModel::LoadedModel(text::Tokenizer tokenizer, std::optional<text::ChatPrompt> chat,
                          api::ModelFacts facts)
     : tokenizer_(std::move(tokenizer)), chat_(std::move(chat)), facts_(std::move(facts)) {}
 
@@ -30,11 +64,11 @@ SamplingParams default_sampling(const checkpoint::SamplingDefaults& defaults) {
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const ModelOptions& options) {
   BATON_TRY(config, checkpoint::read_config(options.directory));
   BATON_TRY(tokenizer, text::Tokenizer::load(options.directory));
-  std::optional<text::ChatTemplate> chat;
-  auto loaded = text::ChatTemplate::load(options.directory);
+  std::optional<text::ChatPrompt> chat;
+  auto loaded = load_template(options);
   if (loaded) {
     chat.emplace(*std::move(loaded));
-  } else if (loaded.error().code != ErrorCode::not_found) {
+  } else if (loaded.error().code != ErrorCode::not_found || !options.chat_template.empty()) {
     return loaded.error();  // a base model has none; a broken one must not be served
   }
   api::ModelFacts facts;
@@ -50,6 +84,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const ModelOptions& optio
   }
   if (options.max_model_len > 0) facts.max_model_len = options.max_model_len;
   facts.sampling = default_sampling(config.sampling);
+  facts.special = special_tokens(tokenizer);
+  if (chat) facts.tool_style = chat->traits().style;
+  facts.deepseek_temperature = options.deepseek_temperature;
   return std::unique_ptr<LoadedModel>(
       new LoadedModel(std::move(tokenizer), std::move(chat), std::move(facts)));
 }
@@ -73,16 +110,19 @@ Result<std::vector<TokenId>> LoadedModel::encode(std::string_view text, bool add
   return std::move(ids);
 }
 
-Result<std::vector<TokenId>> LoadedModel::encode_chat(const nlohmann::json& messages,
-                                                      const nlohmann::json& kwargs) const {
+Result<std::vector<TokenId>> LoadedModel::encode(const text::RenderedPrompt& prompt) const {
+  BATON_TRY(ids, tokenizer_.encode(prompt));
+  BATON_CHECKED(check_ids(ids));
+  return std::move(ids);
+}
+
+Result<std::vector<TokenId>> LoadedModel::encode_chat(const text::ChatQuestion& question) const {
   if (!chat_) {
     return fail(ErrorCode::unsupported,
                 "This model has no chat template; ask /v1/completions instead.");
   }
-  BATON_TRY(rendered, chat_->render(messages, nullptr, kwargs));
-  BATON_TRY(ids, tokenizer_.encode(rendered));
-  BATON_CHECKED(check_ids(ids));
-  return std::move(ids);
+  BATON_TRY(rendered, chat_->render(question));
+  return encode(rendered);
 }
 
 std::string LoadedModel::decode(std::span<const TokenId> ids, bool skip_special) const {

@@ -133,7 +133,7 @@ def summarise(results, before, after):
         "families": {f: {"right": sum(r), "asked": len(r)} for f, r in families.items()},
         "errors": sum("error" in r for r in results),
         "mtp_acceptance": metrics.acceptance(before, after),
-        "expert_load": metrics.load_spread(before, after)}
+        "expert_load": metrics.load_spread(after)}
 
 
 def print_summary(summary, results):

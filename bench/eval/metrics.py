@@ -7,7 +7,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 DRAFTED = "baton_mtp_drafted_tokens_total"
 ACCEPTED = "baton_mtp_accepted_tokens_total"
-EXPERT_TOKENS = "baton_expert_tokens_total"
+EXPERT_LOAD = "baton_expert_load_ratio"
 
 
 def parse(text):
@@ -30,17 +30,6 @@ def total(samples, name):
     return sum(values) if values else None
 
 
-def expert_tokens(samples):
-    """{layer: {expert: tokens}}, summed over all other labels."""
-    layers = {}
-    for name, labels, value in samples:
-        if name == EXPERT_TOKENS and "layer" in labels and "expert" in labels:
-            experts = layers.setdefault(int(labels["layer"]), {})
-            expert = int(labels["expert"])
-            experts[expert] = experts.get(expert, 0.0) + value
-    return layers
-
-
 def acceptance(before, after):
     """Share of accepted drafts between two readings, or None if nothing was drafted."""
     drafted, accepted = total(after, DRAFTED), total(after, ACCEPTED)
@@ -51,12 +40,11 @@ def acceptance(before, after):
     return accepted / drafted if drafted > 0 else None
 
 
-def load_spread(before, after):
-    """{layer: busiest expert's tokens over the mean} between two readings."""
-    earlier, spread = expert_tokens(before), {}
-    for layer, experts in sorted(expert_tokens(after).items()):
-        past = earlier.get(layer, {})
-        counts = [tokens - past.get(expert, 0.0) for expert, tokens in experts.items()]
-        if sum(counts) > 0:
-            spread[layer] = max(counts) * len(counts) / sum(counts)
-    return spread
+def load_spread(samples):
+    """{layer: busiest expert's load over the mean}, of late, where it is largest."""
+    spread = {}
+    for name, labels, value in samples:
+        if name == EXPERT_LOAD and "layer" in labels:
+            layer = int(labels["layer"])
+            spread[layer] = max(value, spread.get(layer, 0.0))
+    return dict(sorted(spread.items()))

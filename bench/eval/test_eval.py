@@ -35,9 +35,8 @@ class FakeServer(http.server.BaseHTTPRequestHandler):
             self.reply(200, "# TYPE baton_mtp_drafted_tokens_total counter\n"
                        f"baton_mtp_drafted_tokens_total {100 + 10 * n}\n"
                        f"baton_mtp_accepted_tokens_total {50 + 9 * n}\n"
-                       f'baton_expert_tokens_total{{layer="1",expert="0",rank="0"}} {7 + n}\n'
-                       f'baton_expert_tokens_total{{layer="1",expert="0",rank="1"}} {7 + 2 * n}\n'
-                       f'baton_expert_tokens_total{{layer="1",expert="1",rank="0"}} {9 + n}\n')
+                       'baton_expert_load_ratio{layer="1",instance="prefill-0"} 1.25\n'
+                       'baton_expert_load_ratio{layer="1",instance="decode-0"} 1.5\n')
         elif self.path == "/v1/models":
             self.reply(200, "{}")
         else:

@@ -1,17 +1,26 @@
 #include "model/checkpoint/strict_json.h"
 
+#include <algorithm>
 #include <fstream>
 #include <system_error>
+#include <type_traits>
 #include <vector>
 
 namespace baton::checkpoint {
 namespace {
 
-using Json = nlohmann::json;
-
 // Builds the value while the parser reads, and stops it at the first thing that isn't allowed.
+template <class Json>
 class Builder final : public nlohmann::json_sax<Json> {
  public:
+  using typename nlohmann::json_sax<Json>::number_integer_t;
+  using typename nlohmann::json_sax<Json>::number_unsigned_t;
+  using typename nlohmann::json_sax<Json>::number_float_t;
+  using typename nlohmann::json_sax<Json>::string_t;
+  using typename nlohmann::json_sax<Json>::binary_t;
+  using Object = typename Json::object_t;
+  static constexpr bool kOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
+
   explicit Builder(const JsonLimits& limits) : limits_(limits) {}
 
   bool null() override { return scalar(nullptr); }
@@ -22,14 +31,20 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override { return scalar(std::move(value)); }
   bool binary(binary_t&) override { return stop("has binary data"); }
   bool start_object(size_t) override { return open(Json::object()); }
-  bool end_object() override { return close(); }
+  bool end_object() override { return keys_differ() && close(); }
   bool start_array(size_t) override { return open(Json::array()); }
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    const auto [entry, fresh] = open_.back()->get_ref<Json::object_t&>().try_emplace(name);
-    if (!fresh) return stop(fmt::format("has the key \"{}\" twice", name));
-    slot_ = &entry->second;
+    auto& object = open_.back()->template get_ref<Object&>();
+    if constexpr (kOrdered) {  // its own emplace looks at every key before it
+      static_cast<typename Object::Container&>(object).emplace_back(name, Json());
+      slot_ = &object.back().second;
+    } else {
+      const auto [entry, fresh] = object.try_emplace(name);
+      if (!fresh) return stop(twice(name));
+      slot_ = &entry->second;
+    }
     return true;
   }
 
@@ -57,7 +72,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     }
     if (open_.empty()) return &(root_ = std::move(value));
     if (open_.back()->is_array()) {
-      auto& items = open_.back()->get_ref<Json::array_t&>();
+      auto& items = open_.back()->template get_ref<typename Json::array_t&>();
       return &items.emplace_back(std::move(value));
     }
     return &(*slot_ = std::move(value));
@@ -75,6 +90,21 @@ class Builder final : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  static std::string twice(std::string_view name) {
+    return fmt::format("has the key \"{}\" twice", name);
+  }
+
+  bool keys_differ() {
+    if constexpr (!kOrdered) return true;
+    std::vector<std::string_view> keys;
+    for (const auto& [key, value] : open_.back()->template get_ref<const Object&>()) {
+      keys.push_back(key);
+    }
+    std::ranges::sort(keys);
+    const auto same = std::ranges::adjacent_find(keys);
+    return same == keys.end() || stop(twice(*same));
+  }
+
   bool close() {
     open_.pop_back();
     return true;
@@ -88,15 +118,26 @@ class Builder final : public nlohmann::json_sax<Json> {
   std::string problem_;
 };
 
-}  // namespace
-
-Result<nlohmann::json> parse_strict_json(std::string_view text, std::string_view where,
-                                         const JsonLimits& limits) {
-  Builder builder(limits);
+template <class Json>
+Result<Json> parse(std::string_view text, std::string_view where, const JsonLimits& limits) {
+  Builder<Json> builder(limits);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
     return fail(ErrorCode::corrupt, "{} {}.", where, builder.problem());
   }
   return Result<Json>(boost::system::in_place_value, builder.take());
+}
+
+}  // namespace
+
+Result<nlohmann::json> parse_strict_json(std::string_view text, std::string_view where,
+                                         const JsonLimits& limits) {
+  return parse<nlohmann::json>(text, where, limits);
+}
+
+Result<nlohmann::ordered_json> parse_strict_ordered_json(std::string_view text,
+                                                         std::string_view where,
+                                                         const JsonLimits& limits) {
+  return parse<nlohmann::ordered_json>(text, where, limits);
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, size_t bytes_max) {

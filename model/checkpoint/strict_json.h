@@ -23,6 +23,12 @@ struct JsonLimits {
 Result<nlohmann::json> parse_strict_json(std::string_view text, std::string_view where,
                                          const JsonLimits& limits = {});
 
+// The same with the keys of objects in the order of the text. Cost: as above; looking a key up in
+// the result is linear in the object.
+Result<nlohmann::ordered_json> parse_strict_ordered_json(std::string_view text,
+                                                         std::string_view where,
+                                                         const JsonLimits& limits = {});
+
 // A whole small file as text; refused if it is absent, not a regular file, or over `bytes_max`.
 Result<std::string> read_text_file(const std::filesystem::path& path, size_t bytes_max);
 

@@ -101,7 +101,8 @@ parallel::ModelShape model_shape(const ModelConfig& config) {
   return {.heads = static_cast<uint32_t>(config.num_heads),
           .routed_experts = static_cast<uint32_t>(config.num_routed_experts),
           .shared_experts = static_cast<uint32_t>(config.num_shared_experts),
-          .expert_groups = static_cast<uint32_t>(config.num_groups)};
+          .expert_groups = static_cast<uint32_t>(config.num_groups),
+          .experts_per_token = static_cast<uint32_t>(config.experts_per_token)};
 }
 
 WeightSize RankMemory::total() const {

@@ -11,6 +11,8 @@ extern const Kernels kPortableKernels;
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kVnniKernels;
+extern const Kernels kAmxKernels;
 #endif
 
 const Kernels* kernels_for(Isa isa) {
@@ -19,13 +21,15 @@ const Kernels* kernels_for(Isa isa) {
   const CpuFeatures cpu = cpu_features();
   if (isa == Isa::avx2 && cpu.avx2) return &kAvx2Kernels;
   if (isa == Isa::avx512 && cpu.avx512) return &kAvx512Kernels;
+  if (isa == Isa::avx512_vnni && cpu.avx512_vnni) return &kVnniKernels;
+  if (isa == Isa::amx && cpu.amx_int8 && cpu.avx512_vnni) return &kAmxKernels;
 #endif
   return nullptr;
 }
 
 const Kernels& best_kernels() {
-  for (const Isa isa : {Isa::avx512, Isa::avx2}) {
-    if (const Kernels* kernels = kernels_for(isa)) return *kernels;
+  for (unsigned isa = kIsas - 1; isa > 0; --isa) {
+    if (const Kernels* kernels = kernels_for(static_cast<Isa>(isa))) return *kernels;
   }
   return kPortableKernels;
 }
@@ -38,6 +42,10 @@ const char* to_string(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx512_vnni:
+      return "avx512_vnni";
+    case Isa::amx:
+      return "amx";
   }
   return "unknown";
 }

@@ -1,5 +1,7 @@
 // Kernels: the table of single-thread loops of one instruction set; all tables give the same bytes.
 //
+// The functions here are the canonical float32 ones of order.h; `tiles` and `int8` are what mode
+// `fast` adds, each with an order of its own that says just as much (tiles/tiles.h, int8/int8.h).
 // Plain pointers and counts, because the paths are compiled with flags of their own and may not
 // share inline functions with the rest of the program. Nothing allocates. Any pointer may have any
 // alignment that its type allows; packed weights may have none. The order of every operation is
@@ -9,11 +11,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "model/kernels/int8/int8.h"
 #include "model/kernels/order.h"
+#include "model/kernels/tiles/tiles.h"
 
 namespace baton::kernels {
 
-enum class Isa : unsigned { portable = 0, avx2 = 1, avx512 = 2 };
+// From the slowest to the fastest. The last ones differ from avx512 in their integer products only.
+enum class Isa : unsigned { portable = 0, avx2 = 1, avx512 = 2, avx512_vnni = 3, amx = 4 };
+inline constexpr unsigned kIsas = 5;
 
 enum class Format : uint8_t { f32, bf16, f16, f8_e4m3 };
 
@@ -86,6 +92,9 @@ struct Kernels {
   // One block of a running softmax: turns `count` > 0 scores into weights exp(score * scale - max).
   // Returns what sums of the blocks before must be multiplied by.
   float (*softmax_block)(float* scores, size_t count, float scale, RunningSoftmax* state);
+
+  const TileKernels* tiles;
+  const Int8Kernels* int8;
 };
 
 // Null if this build or this processor doesn't have it.

@@ -1,15 +1,17 @@
 // Rows times weights: out[r][w] = dot(in.row(r), weights.row(w)), each output one canonical dot, so
 // that neither the number of rows nor of threads shows in it.
 //
-// A panel of weight rows is converted once into a thread's scratch, then multiplied with all rows.
-// Work is cut into panels of weight rows, never along the contraction. Thread safety: one owner
-// thread calls a Team; inside, each thread uses its own scratch.
+// Of a stored weight a panel of rows is converted once into a thread's scratch, then multiplied
+// with all rows; the rows of a packed one are quantised, then multiplied with its INT8 panels. Work
+// is cut into panels of weight rows, never along the contraction. Thread safety: one owner thread
+// calls a Team; inside, each thread uses its own scratch.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "base/system/thread_pool.h"
+#include "model/kernels/int8/int8_rows.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/matrix.h"
 
@@ -28,7 +30,8 @@ void multiply_rows(const Kernels& kernels, const RowsView& in, size_t rows, cons
 // Kernels, threads, and a scratch for each thread.
 class Team {
  public:
-  Team(const Kernels& kernels, ThreadPool& pool, size_t scratch_floats);
+  // `quantised`: of the rows that are multiplied with packed weights.
+  Team(const Kernels& kernels, ThreadPool& pool, size_t scratch_floats, Int8Size quantised = {});
 
   const Kernels& kernels() const { return kernels_; }
   ThreadPool& pool() { return pool_; }
@@ -49,12 +52,24 @@ class Team {
   void multiply(const RowsView& in, size_t rows, const Matrix& weights, float* out,
                 size_t out_stride, unsigned segments = 1);
 
+  struct Product {
+    const Matrix* weights;
+    float* out;
+    size_t out_stride;
+  };
+  // The same rows by several packed weights of one contraction.
+  void multiply_packed(const RowsView& in, size_t rows, std::span<const Product> products);
+
+  // Panels of a packed weight that make a work item.
+  static size_t item_panels(const Panels& weights);
+
  private:
   static constexpr size_t kParallelWork = 1 << 16;  // some ten microseconds of one thread
 
   const Kernels& kernels_;
   ThreadPool& pool_;
   std::vector<std::vector<float>> scratch_;
+  Int8Buffer quantised_;
 };
 
 }  // namespace baton::kernels

@@ -9,6 +9,8 @@ namespace baton::layers {
 namespace {
 
 constexpr parallel::Tag kFirstTag = 16;  // three for each micro-batch
+// Multiply-adds between two looks at the exchanges: a millisecond of a core, or a few.
+constexpr size_t kBlockWork = size_t{1} << 25;
 
 const float* floats(const std::byte* bytes) { return reinterpret_cast<const float*>(bytes); }
 
@@ -26,7 +28,7 @@ Experts::Experts(const checkpoint::ModelConfig& config, const ExpertSetup& setup
       batches_(setup.batches),
       logits_(setup.rows_max * config.num_routed_experts),
       scratch_(team.pool().size() * router_.scratch_floats()),
-      counts_(config.num_routed_experts),
+      counts_(setup.slots_per_rank),
       turns_(config.num_routed_experts + (routed_shared_ ? 1 : 0)),
       begins_(setup.slots_per_rank + 1),
       gathered_(pairs_max_),
@@ -75,12 +77,10 @@ void Experts::route(Batch& batch, const MoeWeights& weights, const float* x) {
 }
 
 void Experts::choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas) {
-  std::ranges::fill(counts_, 0);
   logical_.clear();
   for (uint32_t row = 0; row < batch.rows; ++row) {
     for (size_t i = row * chosen(); i < (row + 1) * chosen(); ++i) {
       logical_.push_back(batch.experts[i]);
-      ++counts_[batch.experts[i]];
     }
     if (routed_shared_) logical_.push_back(static_cast<uint32_t>(experts_));
   }
@@ -93,7 +93,7 @@ void Experts::choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas
   }
 }
 
-void Experts::poll() {
+void Experts::progress() {
   for (Batch& batch : batches_) batch.dispatch->progress();
 }
 
@@ -110,7 +110,21 @@ void Experts::start(uint32_t index, const MoeWeights& weights,
     const MlpJob job{&*weights.shared, {x, hidden_, nullptr}, rows, 0};
     mlp_.run(std::span(&job, 1), batch.shared_out.data());
   }
-  poll();
+  progress();
+}
+
+// Slot by slot, or as many of them as are worth a look at the exchanges.
+void Experts::run_jobs(Batch& batch) {
+  size_t first = 0;
+  size_t work = 0;
+  for (size_t i = 0; i < jobs_.size(); ++i) {
+    work += 3 * jobs_[i].rows * hidden_ * jobs_[i].weights->down.cols();
+    if (i + 1 < jobs_.size() && (work < kBlockWork || batch.dispatch->alone())) continue;
+    mlp_.run(std::span(jobs_).subspan(first, i + 1 - first), batch.outputs.data());
+    progress();
+    first = i + 1;
+    work = 0;
+  }
 }
 
 // Rows that arrived for one slot follow one another, so that its weights are read once.
@@ -124,6 +138,7 @@ void Experts::compute_some(Batch& batch, const MoeWeights& weights, size_t first
     const uint32_t begin = begins_[slot];
     const uint32_t count_here = begins_[slot + 1];
     begins_[slot + 1] += begin;
+    counts_[slot] += count_here;
     if (count_here == 0) continue;
     jobs_.push_back(
         {&weights.slots[slot], {rows, hidden_, gathered_.data() + begin}, count_here, begin});
@@ -133,7 +148,7 @@ void Experts::compute_some(Batch& batch, const MoeWeights& weights, size_t first
     gathered_[place] = arrived[i].row;
     places_[i] = place;
   }
-  mlp_.run(jobs_, batch.outputs.data());
+  run_jobs(batch);
   team_.run(arrived.size(), hidden_, [&](size_t i, unsigned) {
     const float* out = batch.outputs.data() + places_[i] * hidden_;
     batch.dispatch->put(first + i, reinterpret_cast<const std::byte*>(out));
@@ -143,11 +158,11 @@ void Experts::compute_some(Batch& batch, const MoeWeights& weights, size_t first
 void Experts::compute(uint32_t index, const MoeWeights& weights) {
   Batch& batch = batches_[index];
   batch.dispatch->finish();
+  std::ranges::fill(counts_, 0);
   const size_t arrived = batch.dispatch->arrived().size();
   check(!batch.dispatch->alone() || arrived <= pairs_max_, "a rank's own pairs fit one pass");
   for (size_t first = 0; first < arrived; first += pairs_max_) {
     compute_some(batch, weights, first, std::min(pairs_max_, arrived - first));
-    poll();
   }
   batch.dispatch->start_combine();
 }

@@ -12,10 +12,10 @@
 #include <span>
 #include <vector>
 
-#include "model/layers/mlp.h"
+#include "model/layers/mlp/mlp.h"
 #include "model/layers/router.h"
-#include "parallel/dispatch.h"
-#include "parallel/replica_choice.h"
+#include "parallel/balance/replica_choice.h"
+#include "parallel/exchange/dispatch.h"
 
 namespace baton::layers {
 
@@ -36,16 +36,19 @@ class Experts {
   // x: [rows, hidden], as it is until combine(). sources: [ranks], the rows of each.
   void start(uint32_t batch, const MoeWeights& weights, const parallel::ReplicaChoice& replicas,
              std::span<const uint32_t> sources, uint32_t rows, const float* x);
-  // Computes what came here and sends the results back.
+  // Computes what came here and sends the results back. Moves all exchanges along between slots.
   void compute(uint32_t batch, const MoeWeights& weights);
   // residual += experts(x). [rows, hidden].
   void combine(uint32_t batch, float* residual);
+  // Moves the exchanges along that are on their way; for who computes something else meanwhile.
+  void progress();
 
   // Of the last start: [rows, chosen], ids ascending.
   size_t chosen() const { return router_.chosen(); }
   std::span<const uint32_t> chosen_experts(uint32_t batch) const;
   std::span<const float> chosen_weights(uint32_t batch) const;
-  std::span<const uint32_t> rows_by_expert() const { return counts_; }  // of the last start
+  // Rows that came to each slot of this rank in the last compute. [slots]
+  std::span<const uint32_t> rows_by_slot() const { return counts_; }
 
  private:
   struct Batch {
@@ -62,9 +65,9 @@ class Experts {
   void route(Batch& batch, const MoeWeights& weights, const float* x);
   void choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas);
   void compute_some(Batch& batch, const MoeWeights& weights, size_t first, size_t count);
+  void run_jobs(Batch& batch);
   void combine_row(const Batch& batch, uint32_t row, unsigned thread, float* residual) const;
   size_t pairs_per_row() const { return chosen() + (routed_shared_ ? 1 : 0); }
-  void poll();
 
   Router router_;
   size_t hidden_;
@@ -76,7 +79,7 @@ class Experts {
   std::vector<Batch> batches_;
   std::vector<float> logits_;       // [rows, experts]
   std::vector<float> scratch_;      // [threads, router's]
-  std::vector<uint32_t> counts_;    // [experts]: own rows of each
+  std::vector<uint32_t> counts_;    // [slots]: arrived rows of each
   std::vector<uint32_t> turns_;     // [experts]: of their replicas
   std::vector<uint32_t> logical_;   // [pairs_max]: experts of the own rows, the shared one last
   std::vector<uint32_t> slots_;     // [pairs_max]: chosen for them

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/result.h"
 
@@ -15,14 +16,30 @@ size_t cols_max(const checkpoint::ModelConfig& c) {
                    c.shared_intermediate_size()});
 }
 
-size_t mlp_values(const checkpoint::ModelConfig& c, size_t rows, bool routed_shared) {
+MlpLimits mlp_limits(const checkpoint::ModelConfig& c, size_t rows, bool routed_shared) {
   const size_t width = std::max(c.moe_intermediate_size, c.shared_intermediate_size());
   const size_t pairs = routed_shared ? (c.experts_per_token + 1) * width
                                      : c.experts_per_token * c.moe_intermediate_size;
-  return rows * std::max({c.intermediate_size, pairs, c.shared_intermediate_size()});
+  return {.rows = rows * (c.experts_per_token + (routed_shared ? 1 : 0)),
+          .values = rows * std::max({c.intermediate_size, pairs, c.shared_intermediate_size()}),
+          .width = std::max(c.intermediate_size, width),
+          .hidden = c.hidden_size};
 }
 
-uint32_t slots_per_rank(const Network::Placements& placements) {
+// Of a pass's rows, for the products that a Team makes of them.
+kernels::Int8Size quantised_size(const checkpoint::NumericMode& mode,
+                                 const checkpoint::ModelConfig& c, size_t rows) {
+  if (!mode.packed()) return {};
+  const auto segments = static_cast<unsigned>(std::gcd(c.num_heads, size_t{kernels::kSegmentsMax}));
+  const auto size = [&](size_t cols, unsigned parts) {
+    return kernels::int8_size(rows, {parts, static_cast<uint32_t>(cols / parts)});
+  };
+  return kernels::larger(
+      kernels::larger(size(2 * c.hidden_size, 1), size(c.q_lora_rank.value_or(0), 1)),
+      size(c.num_heads * c.v_head_dim, segments));
+}
+
+uint32_t slots_of_rank(const Network::Placements& placements) {
   for (const auto& placement : placements) {
     if (placement) return placement->slots_per_rank();
   }
@@ -36,6 +53,10 @@ bool two_stages(const parallel::Topology& topology) {
   return topology.hosts() > 1 && topology.ranks_per_host() > 1;
 }
 
+parallel::Nearness nearness(const parallel::Topology& topology) {
+  return two_stages(topology) ? parallel::Nearness::own_host : parallel::Nearness::any_host;
+}
+
 }  // namespace
 
 Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placements placements,
@@ -43,20 +64,22 @@ Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placeme
                  parallel::Port& port, const kernels::Kernels& kernels, ThreadPool& pool)
     : config_(config),
       weights_(std::move(weights)),
-      placements_(std::move(placements)),
-      ranks_(port.size()),
+      topology_(topology),
+      rank_(port.rank()),
+      slots_per_rank_(slots_of_rank(placements)),
       group_(port, topology.tp(), kGroupTag),
       rope_(config),
-      team_(kernels, pool, kernels::panel_floats(cols_max(config))),
-      attention_(config, topology.tp(), setup.rows_max, team_),
-      mlp_(team_, mlp_values(config, setup.rows_max, setup.routed_shared)),
+      team_(kernels, pool, kernels::panel_floats(cols_max(config)),
+            quantised_size(setup.mode, config, setup.rows_max)),
+      attention_(make_attention(setup.mode, config, topology.tp(), setup.rows_max, team_)),
+      mlp_(make_mlp(setup.mode, team_, mlp_limits(config, setup.rows_max, setup.routed_shared))),
       experts_(config,
                {.rows_max = setup.rows_max,
                 .batches = setup.batches,
                 .ranks_per_host = two_stages(topology) ? topology.ranks_per_host() : 0,
                 .routed_shared = setup.routed_shared,
-                .slots_per_rank = slots_per_rank(placements_)},
-               port, team_, mlp_),
+                .slots_per_rank = slots_per_rank_},
+               port, team_, *mlp_),
       eps_(static_cast<float>(config.rms_norm_eps)),
       x_(setup.rows_max * config.hidden_size),
       normed_(setup.rows_max * config.hidden_size),
@@ -64,13 +87,31 @@ Network::Network(const checkpoint::ModelConfig& config, Weights weights, Placeme
       hidden_(setup.rows_max * config.hidden_size),
       pairs_(config.mtp_layers * setup.rows_max * 2 * config.hidden_size),
       mtp_x_(config.mtp_layers * setup.rows_max * config.hidden_size),
-      expert_tokens_(std::make_unique<std::atomic<uint64_t>[]>(config.num_cache_layers() *
-                                                               config.num_routed_experts)) {
-  const auto nearness =
-      two_stages(topology) ? parallel::Nearness::own_host : parallel::Nearness::any_host;
-  for (const auto& placement : placements_) {
+      slot_tokens_(config.num_cache_layers() * slots_per_rank_) {
+  for (const auto& placement : placements) {
     auto& choice = replicas_.emplace_back();
-    if (placement) choice.emplace(*placement, topology, port.rank(), nearness);
+    if (placement) choice.emplace(*placement, topology_, rank_, nearness(topology_));
+  }
+}
+
+void Network::place(uint32_t layer, const parallel::ExpertPlacement& placement,
+                    std::span<Arrival> arrivals) {
+  replicas_[layer].emplace(placement, topology_, rank_, nearness(topology_));
+  LayerWeights& weights =
+      layer < weights_.layers.size() ? weights_.layers[layer] : weights_.mtp->layer;
+  for (Arrival& arrival : arrivals) {
+    check(placement.rank_of(arrival.slot) == rank_, "weights arrive at their slot's rank");
+    weights.moe->slots[arrival.slot % slots_per_rank_] = std::move(arrival.weights);
+  }
+}
+
+void Network::take_slot_tokens(std::vector<uint32_t>& to) {
+  to.clear();
+  for (size_t layer = 0; layer < replicas_.size(); ++layer) {
+    if (!replicas_[layer]) continue;
+    const auto counts = std::span(slot_tokens_).subspan(layer * slots_per_rank_, slots_per_rank_);
+    to.insert(to.end(), counts.begin(), counts.end());
+    std::ranges::fill(counts, 0);
   }
 }
 
@@ -92,20 +133,22 @@ void Network::write_entries(const LayerWeights& layer, uint32_t index, const Bat
                             kvcache::PoolMemory& cache) {
   const float* x = at(normed_, batch);
   norm(at(x_, batch), own(batch), layer.attention_norm, at(normed_, batch));
-  attention_.write_entries(layer.attention, *batch.plan, batch.bounds[group_.index()], own(batch),
-                           x, cache, index);
+  attention_->write_entries(layer.attention, *batch.plan, batch.bounds[group_.index()], own(batch),
+                            x, cache, index);
 }
 
 // The attention of a micro-batch: normed_ holds what write_entries left there.
 void Network::attend(const LayerWeights& layer, uint32_t index, const Batch& batch,
                      kvcache::PoolMemory& cache) {
   if (batch.plan->rows() == 0) return;
-  float* inputs = attention_.query_inputs(layer.attention, batch.bounds[group_.index()], own(batch),
-                                          at(normed_, batch));
+  float* inputs = attention_->query_inputs(layer.attention, batch.bounds[group_.index()],
+                                           own(batch), at(normed_, batch));
   // Whoever has all inputs also sees all entries: they were written before.
-  group_.gather(batch.bounds, attention_.input_width() * sizeof(float),
+  group_.gather(batch.bounds, attention_->input_width() * sizeof(float),
                 reinterpret_cast<std::byte*>(inputs));
-  attention_.attend(layer.attention, *batch.plan, cache, index, update_.data());
+  experts_.progress();  // the other micro-batch's
+  attention_->attend(layer.attention, *batch.plan, cache, index, update_.data());
+  experts_.progress();
   add_parts(batch);
 }
 
@@ -136,23 +179,23 @@ void Network::start_mlp(const LayerWeights& layer, uint32_t index, uint32_t numb
   norm(at(x_, batch), rows, layer.mlp_norm, normed);
   if (layer.moe) {
     experts_.start(number, *layer.moe, *replicas_[index], batch.sources, rows, normed);
-    count_experts(index, number);
+    if (observer_ != nullptr) {
+      observer_->routed(index, experts_.chosen_experts(number), experts_.chosen_weights(number));
+    }
     return;
   }
   const MlpJob job{&layer.dense, {normed, n, nullptr}, rows, 0};
-  mlp_.run(std::span(&job, 1), update_.data());
+  mlp_->run(std::span(&job, 1), update_.data());
   float* x = at(x_, batch);
   team_.run(rows, n,
             [&](size_t r, unsigned) { team_.kernels().add(x + r * n, update_.data() + r * n, n); });
 }
 
-void Network::count_experts(uint32_t layer, uint32_t number) {
-  const auto counts = experts_.rows_by_expert().first(config_.num_routed_experts);
-  for (size_t e = 0; e < counts.size(); ++e) {
-    expert_tokens_[layer * counts.size() + e].fetch_add(counts[e], std::memory_order_relaxed);
-  }
-  if (observer_ != nullptr) {
-    observer_->routed(layer, experts_.chosen_experts(number), experts_.chosen_weights(number));
+void Network::compute_experts(const LayerWeights& layer, uint32_t index, uint32_t number) {
+  experts_.compute(number, *layer.moe);
+  const auto rows = experts_.rows_by_slot();
+  for (size_t slot = 0; slot < rows.size(); ++slot) {
+    slot_tokens_[size_t{index} * slots_per_rank_ + slot] += rows[slot];
   }
 }
 
@@ -184,12 +227,12 @@ std::span<const float> Network::forward(std::span<const TokenId> tokens,
     }
     away = layer.moe.has_value();
     if (!away) {
-      if (ranks_ == 1) tell(l + 1);
+      if (topology_.ranks() == 1) tell(l + 1);
       show(l + 1, x_);
       continue;
     }
     for (uint32_t b = 0; b < batches.size(); ++b) {
-      experts_.compute(b, *layer.moe);
+      compute_experts(layer, l, b);
       // Every rank's rows have left its attention of the last micro-batch.
       if (b + 1 == batches.size()) tell(l + 1);
     }
@@ -221,8 +264,8 @@ void Network::mtp_entries(std::span<const uint32_t> sources, std::span<const Tok
   });
   team_.multiply({pairs_.data(), 2 * n, nullptr}, plan.rows(), mtp.projection, mtp_x_.data(), n);
   norm(mtp_x_.data(), plan.rows(), mtp.layer.attention_norm, normed_.data());
-  attention_.write_entries(mtp.layer.attention, plan, 0, plan.rows(), normed_.data(), cache,
-                           static_cast<uint32_t>(config_.num_layers));
+  attention_->write_entries(mtp.layer.attention, plan, 0, plan.rows(), normed_.data(), cache,
+                            static_cast<uint32_t>(config_.num_layers));
 }
 
 std::span<const float> Network::mtp_hidden(std::span<const uint32_t> rows, const Batch& batch,
@@ -239,7 +282,7 @@ std::span<const float> Network::mtp_hidden(std::span<const uint32_t> rows, const
   attend(mtp.layer, index, batch, cache);
   start_mlp(mtp.layer, index, 0, batch);
   if (mtp.layer.moe) {
-    experts_.compute(0, *mtp.layer.moe);
+    compute_experts(mtp.layer, index, 0);
     experts_.combine(0, x_.data());
   }
   norm(x_.data(), rows.size(), mtp.head_norm, update_.data());
@@ -252,17 +295,6 @@ void Network::logits(const kernels::RowsView& hidden, size_t count, float* out) 
 
 void Network::mtp_logits(const kernels::RowsView& hidden, size_t count, float* out) {
   team_.multiply(hidden, count, weights_.mtp->head, out, config_.vocab_size);
-}
-
-std::vector<std::vector<uint64_t>> Network::expert_tokens() const {
-  std::vector<std::vector<uint64_t>> tokens(config_.num_cache_layers());
-  for (size_t l = 0; l < tokens.size(); ++l) {
-    if (!config_.is_moe_layer(l)) continue;
-    for (size_t e = 0; e < config_.num_routed_experts; ++e) {
-      tokens[l].push_back(expert_tokens_[l * config_.num_routed_experts + e].load());
-    }
-  }
-  return tokens;
 }
 
 }  // namespace baton::layers

@@ -5,19 +5,18 @@
 // to their experts. Of each a rank owns a stretch of its DP group's rows: it keeps their residual
 // stream, and its heads attend for all rows of the group. Buffers are sized at the start from the
 // limits; a pass allocates nothing. A row's values depend on its own sequence's tokens and entries
-// only. Thread safety: one owner thread; the expert counts may be read from any.
+// only. Thread safety: one owner thread.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "model/layers/attention.h"
+#include "model/layers/attention/attention.h"
 #include "model/layers/experts.h"
-#include "parallel/placement.h"
-#include "parallel/tensor_group.h"
+#include "parallel/balance/placement.h"
+#include "parallel/exchange/tensor_group.h"
 
 namespace baton::layers {
 
@@ -42,6 +41,7 @@ struct Batch {
 };
 
 struct NetworkSetup {
+  checkpoint::NumericMode mode;
   uint32_t rows_max = 1;  // of a DP group in one pass
   uint32_t batches = 1;   // micro-batches at a time: 2 with overlap
   bool routed_shared = false;
@@ -61,6 +61,7 @@ class Network {
   const checkpoint::ModelConfig& config() const { return config_; }
   const Rope& rope() const { return rope_; }
   bool has_mtp() const { return weights_.mtp.has_value(); }
+  uint32_t slots_per_rank() const { return slots_per_rank_; }
   void observe(Observer* observer) { observer_ = observer; }
 
   // Runs the micro-batches through all main layers; tokens: of this rank's own rows. Calls
@@ -84,7 +85,17 @@ class Network {
   void logits(const kernels::RowsView& hidden, size_t count, float* out);
   void mtp_logits(const kernels::RowsView& hidden, size_t count, float* out);
 
-  std::vector<std::vector<uint64_t>> expert_tokens() const;
+  struct Arrival {
+    uint32_t slot = 0;  // of the instance
+    MlpWeights weights;
+  };
+  // From the next pass on the experts of a layer lie so; `arrivals` are the weights of this rank's
+  // slots that hold another expert than before.
+  void place(uint32_t layer, const parallel::ExpertPlacement& placement,
+             std::span<Arrival> arrivals);
+  // The rows that came to each slot of this rank since the last time, of all layers with experts in
+  // order: [layers, slots].
+  void take_slot_tokens(std::vector<uint32_t>& to);
 
  private:
   void norm(const float* x, size_t rows, std::span<const float> weight, float* out);
@@ -101,28 +112,29 @@ class Network {
               kvcache::PoolMemory& cache);
   void add_parts(const Batch& batch);
   void start_mlp(const LayerWeights& layer, uint32_t index, uint32_t number, const Batch& batch);
-  void count_experts(uint32_t layer, uint32_t number);
+  void compute_experts(const LayerWeights& layer, uint32_t index, uint32_t number);
 
   checkpoint::ModelConfig config_;
   Weights weights_;
-  Placements placements_;
+  parallel::Topology topology_;
+  uint32_t rank_;
+  uint32_t slots_per_rank_;
   std::vector<std::optional<parallel::ReplicaChoice>> replicas_;  // [cache layers]
-  uint32_t ranks_;
   parallel::TensorGroup group_;
   Rope rope_;
   kernels::Team team_;
-  Attention attention_;
-  Mlp mlp_;
+  std::unique_ptr<Attention> attention_;
+  std::unique_ptr<Mlp> mlp_;
   Experts experts_;
   Observer* observer_ = nullptr;
   float eps_;
-  std::vector<float> x_;       // [own rows, hidden]: the residual stream
-  std::vector<float> normed_;  // [rows, hidden]
-  std::vector<float> update_;  // [the group's rows, hidden]: what a sublayer adds
-  std::vector<float> hidden_;  // [rows, hidden]: after the final norm
-  std::vector<float> pairs_;   // [rows, 2 * hidden]: the MTP layer's input
-  std::vector<float> mtp_x_;   // [rows, hidden]: the MTP layer's residual stream
-  std::unique_ptr<std::atomic<uint64_t>[]> expert_tokens_;  // [layers, experts]
+  std::vector<float> x_;               // [own rows, hidden]: the residual stream
+  std::vector<float> normed_;          // [rows, hidden]
+  std::vector<float> update_;          // [the group's rows, hidden]: what a sublayer adds
+  std::vector<float> hidden_;          // [rows, hidden]: after the final norm
+  std::vector<float> pairs_;           // [rows, 2 * hidden]: the MTP layer's input
+  std::vector<float> mtp_x_;           // [rows, hidden]: the MTP layer's residual stream
+  std::vector<uint32_t> slot_tokens_;  // [cache layers, slots]
 };
 
 }  // namespace baton::layers

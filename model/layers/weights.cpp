@@ -1,7 +1,6 @@
 #include "model/layers/weights.h"
 
 #include <atomic>
-#include <bit>
 #include <numeric>
 
 #include "model/checkpoint/dequantize.h"
@@ -25,47 +24,64 @@ kernels::Format format_of(Dtype dtype) {
   }
 }
 
-bool is_finite_row(const kernels::Kernels& kernels, const kernels::PackedRow& row, float* values) {
-  uint32_t bad = 0;
-  if (row.format == kernels::Format::f8_e4m3) {
-    const auto* codes = static_cast<const uint8_t*>(row.data);
-    for (size_t i = 0; i < row.count; ++i) bad |= (codes[i] & 0x7f) == 0x7f ? 1 : 0;
-  }
-  constexpr uint32_t kExponent = 0x7f800000;
-  kernels.unpack(row, values);
-  for (size_t i = 0; i < row.count; ++i) {
-    bad |= (std::bit_cast<uint32_t>(values[i]) & kExponent) == kExponent ? 1 : 0;
-  }
-  return bad == 0;
-}
-
 enum class Cut { none, rows, cols };  // which of a matrix' sides tensor parallelism splits
 
-// Finds tensors by name and remembers the matrices, to check their values in the end.
+// Finds tensors by name and remembers them, to check their values in the end.
 class Loader {
  public:
-  Loader(const checkpoint::Checkpoint& checkpoint, const Share& share)
-      : checkpoint_(checkpoint), share_(share) {}
+  Loader(const WeightFiles& files, const Share& share)
+      : checkpoint_(files.checkpoint), packed_(files.packed), share_(share) {}
 
-  Result<kernels::Matrix> adopt(Result<checkpoint::Weight> found, Cut cut = Cut::none) {
-    BATON_TRY(weight, std::move(found));
-    const auto* scales = weight.scale_inv ? weight.scale_inv->data.data() : nullptr;
-    kernels::Matrix matrix(format_of(weight.data.dtype), weight.data.data.data(), weight.rows,
-                           weight.cols, scales);
-    if (cut == Cut::rows) {
-      const size_t rows = matrix.rows() / share_.tp;
-      matrix = matrix.row_range(share_.tp_rank * rows, (share_.tp_rank + 1) * rows);
-    } else if (cut == Cut::cols) {
-      const size_t cols = matrix.cols() / share_.tp;
-      matrix = matrix.col_range(share_.tp_rank * cols, (share_.tp_rank + 1) * cols);
-    }
-    matrices_.emplace_back(matrix, std::move(weight));
-    return matrix;
+  kernels::Matrix cut(const kernels::Matrix& matrix, Cut how) const {
+    if (how == Cut::none) return matrix;
+    const size_t size = (how == Cut::rows ? matrix.rows() : matrix.cols()) / share_.tp;
+    const size_t begin = share_.tp_rank * size;
+    return how == Cut::rows ? matrix.row_range(begin, begin + size)
+                            : matrix.col_range(begin, begin + size);
   }
 
-  Result<void> matrix(kernels::Matrix& to, const std::string& name, Cut cut = Cut::none) {
-    BATON_TRY(matrix, adopt(checkpoint_.weight(name), cut));
+  // As the checkpoint stores it.
+  Result<kernels::Matrix> stored(Result<checkpoint::Weight> found, Cut how = Cut::none) {
+    BATON_TRY(weight, std::move(found));
+    const auto* scales = weight.scale_inv ? weight.scale_inv->data.data() : nullptr;
+    const kernels::Matrix matrix(format_of(weight.data.dtype), weight.data.data.data(), weight.rows,
+                                 weight.cols, scales);
+    matrices_.emplace_back(cut(matrix, how), std::move(weight));
+    return matrices_.back().first;
+  }
+
+  const checkpoint::PackedTensor* find_packed(const std::string& name) const {
+    return packed_ == nullptr ? nullptr : packed_->layout().find(name);
+  }
+  kernels::Matrix adopt_packed(const checkpoint::PackedTensor& tensor, Cut how) {
+    tensors_.push_back(&tensor);
+    return cut(kernels::Matrix(packed_->panels(tensor)), how);
+  }
+
+  // As the mode has it.
+  Result<kernels::Matrix> adopt(Result<checkpoint::Weight> found, Cut how = Cut::none) {
+    if (found) {
+      if (const auto* tensor = find_packed(found->name)) return adopt_packed(*tensor, how);
+    }
+    return stored(std::move(found), how);
+  }
+
+  Result<void> matrix(kernels::Matrix& to, const std::string& name, Cut how = Cut::none) {
+    BATON_TRY(matrix, adopt(checkpoint_.weight(name), how));
     to = matrix;
+    return {};
+  }
+
+  Result<void> kv_b(AttentionWeights& to, const std::string& name) {
+    using checkpoint::PackedPart;
+    if (packed_ == nullptr) return matrix(to.kv_b, name, Cut::rows);
+    for (const auto& [part, matrix] :
+         {std::pair{PackedPart::keys, &to.keys}, std::pair{PackedPart::values, &to.values},
+          std::pair{PackedPart::absorb, &to.absorb}}) {
+      const auto* tensor = find_packed(checkpoint::packed_name(name, part));
+      check(tensor != nullptr, "a packed file has the parts of kv_b");
+      *matrix = adopt_packed(*tensor, Cut::rows);
+    }
     return {};
   }
 
@@ -92,7 +108,7 @@ class Loader {
     }
     BATON_CHECKED(matrix(to.kv_a, prefix + "kv_a_proj_with_mqa.weight"));
     BATON_CHECKED(vector(to.kv_a_norm, prefix + "kv_a_layernorm.weight"));
-    BATON_CHECKED(matrix(to.kv_b, prefix + "kv_b_proj.weight", Cut::rows));
+    BATON_CHECKED(kv_b(to, prefix + "kv_b_proj.weight"));
     return matrix(to.o, prefix + "o_proj.weight", Cut::cols);
   }
 
@@ -138,7 +154,7 @@ class Loader {
   Result<void> mtp(MtpWeights& to) {
     const size_t index = checkpoint_.config().num_layers;
     const std::string prefix = checkpoint::layer_prefix(index);
-    BATON_TRY(embedding, adopt(checkpoint_.mtp_embedding()));
+    BATON_TRY(embedding, stored(checkpoint_.mtp_embedding()));
     to.embedding = embedding;
     BATON_CHECKED(vector(to.embedding_norm, prefix + "enorm.weight"));
     BATON_CHECKED(vector(to.hidden_norm, prefix + "hnorm.weight"));
@@ -151,6 +167,7 @@ class Loader {
   }
 
   Result<void> check_values(const kernels::Kernels& kernels, ThreadPool& pool) const {
+    BATON_CHECKED(verify_packed(pool));
     std::vector<std::vector<float>> scratch(pool.size());
     std::atomic<size_t> bad = matrices_.size();
     pool.run(matrices_.size(), [&](size_t i, unsigned thread) {
@@ -158,7 +175,7 @@ class Loader {
       auto& values = scratch[thread];
       values.resize(std::max(values.size(), matrix.cols()));
       for (size_t r = 0; r < matrix.rows(); ++r) {
-        if (!is_finite_row(kernels, matrix.row(r), values.data())) {
+        if (!is_finite(kernels, matrix.row(r), values)) {
           bad = i;
           return;
         }
@@ -171,20 +188,31 @@ class Loader {
   }
 
  private:
+  Result<void> verify_packed(ThreadPool& pool) const {
+    std::atomic<size_t> damaged = tensors_.size();
+    pool.run(tensors_.size(), [&](size_t i, unsigned) {
+      if (!packed_->verify(*tensors_[i])) damaged = i;
+    });
+    if (damaged == tensors_.size()) return {};
+    return packed_->verify(*tensors_[damaged]);
+  }
+
   const checkpoint::Checkpoint& checkpoint_;
+  const checkpoint::PackedFile* packed_;
   const Share& share_;
-  std::vector<std::pair<kernels::Matrix, checkpoint::Weight>> matrices_;
+  std::vector<std::pair<kernels::Matrix, checkpoint::Weight>> matrices_;  // stored
+  std::vector<const checkpoint::PackedTensor*> tensors_;                  // packed
 };
 
 }  // namespace
 
-Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
-                             const kernels::Kernels& kernels, ThreadPool& pool,
-                             const Share& share) {
+Result<Weights> load_weights(const WeightFiles& files, const kernels::Kernels& kernels,
+                             ThreadPool& pool, const Share& share) {
+  const checkpoint::Checkpoint& checkpoint = files.checkpoint;
   const auto& config = checkpoint.config();
-  Loader loader(checkpoint, share);
+  Loader loader(files, share);
   Weights weights;
-  BATON_TRY(embedding, loader.adopt(checkpoint.embedding()));
+  BATON_TRY(embedding, loader.stored(checkpoint.embedding()));
   weights.embedding = embedding;
   weights.layers.resize(config.num_layers);
   for (size_t l = 0; l < config.num_layers; ++l) {
@@ -198,10 +226,10 @@ Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
   return weights;
 }
 
-Result<MlpWeights> load_expert(const checkpoint::Checkpoint& checkpoint,
-                               const kernels::Kernels& kernels, size_t layer, uint32_t expert) {
+Result<MlpWeights> load_expert(const WeightFiles& files, const kernels::Kernels& kernels,
+                               size_t layer, uint32_t expert) {
   const Share share;
-  Loader loader(checkpoint, share);
+  Loader loader(files, share);
   BATON_TRY(weights, loader.expert(layer, expert));
   ThreadPool alone(1);
   BATON_CHECKED(loader.check_values(kernels, alone));

@@ -1,8 +1,9 @@
-// Weights: views of a checkpoint's matrices as the layers use them, and the small vectors as float.
+// Weights: views of a model's matrices as the layers use them, and the small vectors as float.
 //
-// Matrices stay in the mapped files (kernels::Matrix); load_weights reads each value that the rank
-// owns once, and no other, to refuse what is not a finite number before anything is served. The
-// checkpoint must outlive them. Thread safety: immutable after load, but for an expert's slots.
+// Matrices stay in the mapped files (kernels::Matrix): the checkpoint's, or, of what the numeric
+// mode packs, the packed file. load_weights reads each value that the rank owns once, and no other,
+// to refuse what is not a finite number or not what was packed, before anything is served. The
+// files must outlive them. Thread safety: immutable after load, but for an expert's slots.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "base/system/thread_pool.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/packed/packed_file.h"
 #include "model/kernels/matrix.h"
 
 namespace baton::layers {
@@ -34,6 +36,11 @@ struct AttentionWeights {        // `heads`: those of the share
   kernels::Matrix
       kv_b;           // [heads * (nope + v), kv_lora]: of each head the key rows, then the values'
   kernels::Matrix o;  // [hidden, heads * v]
+
+  // Packed, in place of kv_b:
+  kernels::Matrix keys;    // [heads * nope, kv_lora]
+  kernels::Matrix values;  // [heads * v, kv_lora]
+  kernels::Matrix absorb;  // [heads * kv_lora, nope]: a head's key rows, transposed
 };
 
 struct MlpWeights {
@@ -75,11 +82,18 @@ struct Weights {
   std::optional<MtpWeights> mtp;
 };
 
-Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint,
-                             const kernels::Kernels& kernels, ThreadPool& pool, const Share& share);
+// Where weights come from.
+struct WeightFiles {
+  const checkpoint::Checkpoint& checkpoint;
+  const checkpoint::PackedFile* packed = nullptr;  // of a mode that packs
+};
+
+// An error that is the packed file's fault is ErrorCode::corrupt, and names it.
+Result<Weights> load_weights(const WeightFiles& files, const kernels::Kernels& kernels,
+                             ThreadPool& pool, const Share& share);
 
 // One expert of a layer, its values looked at; for a slot that gets another expert.
-Result<MlpWeights> load_expert(const checkpoint::Checkpoint& checkpoint,
-                               const kernels::Kernels& kernels, size_t layer, uint32_t expert);
+Result<MlpWeights> load_expert(const WeightFiles& files, const kernels::Kernels& kernels,
+                               size_t layer, uint32_t expert);
 
 }  // namespace baton::layers

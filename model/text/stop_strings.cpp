@@ -55,6 +55,9 @@ StopStrings::Output StopStrings::feed(std::string_view text) {
   return output;
 }
 
-std::string StopStrings::flush() { return std::exchange(held_, {}); }
+std::string StopStrings::flush() {
+  for (auto& needle : needles_) needle.matched = 0;
+  return std::exchange(held_, {});
+}
 
 }  // namespace baton::text

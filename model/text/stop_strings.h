@@ -29,7 +29,8 @@ class StopStrings {
   explicit StopStrings(std::vector<std::string> stops, bool include_stop = false);
 
   Output feed(std::string_view text);
-  // The sequence has ended without a stop string: what was held back.
+  // The text has ended without a stop string: what was held back. Text that is fed afterwards is
+  // another one.
   std::string flush();
   const std::string& held() const { return held_; }
   bool stopped() const { return stopped_; }

@@ -86,6 +86,7 @@ void GatewayState::placed(const Placed& answer) {
   Submit submit{answer.decode.incarnation, request.state, answer.prefill};
   submit.request.known = request.log.known();
   submit.request.time_left = request.deadline - now_;
+  submit.request.age = now_ - request.begun;
   actions_.push_back(TellDecode{answer.decode, std::move(submit)});
 }
 
@@ -114,42 +115,64 @@ void GatewayState::progress(const Peer& from, const Progress& progress) {
   }
   request->pause = {};
   arm(*request, now_ + limits_.silence_max);
-
-  std::vector<TokenEvent> fresh;
-  bool gap = false;
-  for (const TokenEvent& event : progress.tokens) {
-    switch (request->log.judge(event)) {
-      case TokenLog::Verdict::next:
-        request->log.append(event);
-        fresh.push_back(event);
-        break;
-      case TokenLog::Verdict::duplicate:
-        ++counts_.duplicates_dropped;
-        break;
-      case TokenLog::Verdict::gap:
-      case TokenLog::Verdict::foreign:
-        gap = true;
-        break;
-    }
-    if (gap) break;
-  }
-  if (!fresh.empty()) {
-    if (!request->first_token_seen) {
-      request->first_token_seen = true;
-      request->timeline.lost = request->attempt_begun - request->begun;
-      request->timeline.placing = request->placed_at - request->attempt_begun;
-      close_timeline(request->timeline, progress.times.value_or(DecodeTimes{}),
-                     now_ - request->begun);
-    }
-    actions_.push_back(Deliver{progress.request, std::move(fresh)});
-  }
+  const bool whole = (!progress.scores || accept_scores(*request, *progress.scores)) &&
+                     accept_tokens(*request, progress);
   const auto found = requests_.find(progress.request);
-  if (request->log.finished()) {
+  const bool only_scored = request->state.stop.max_tokens == 0 && whole && progress.times;
+  if (only_scored) close_first(*request, progress);
+  if (request->log.finished() || only_scored) {
     finish(found);
-  } else if (gap) {
+  } else if (!whole) {
     ++counts_.gaps;
-    attempt_again(found, std::nullopt, "tokens of this request were lost on their way");
+    attempt_again(found, std::nullopt, "a part of this request's answer was lost on its way");
   }
+}
+
+// Delivers what is new; false if something is missing, here or before the first token.
+bool GatewayState::accept_scores(Request& request, const PromptScoreRun& run) {
+  const auto last = static_cast<uint32_t>(request.state.prompt.size()) - 1;
+  const uint32_t next = request.scored + 1;
+  const uint64_t end = uint64_t{run.first} + run.scores.size();
+  if (run.first == 0 || run.first > next || end > uint64_t{last} + 1) return false;
+  if (end <= next) {
+    ++counts_.duplicates_dropped;  // of an earlier attempt
+    return true;
+  }
+  PromptScoreRun fresh{next, {run.scores.begin() + (next - run.first), run.scores.end()}};
+  request.scored += static_cast<uint32_t>(fresh.scores.size());
+  actions_.push_back(Deliver{request.state.id, {}, std::move(fresh)});
+  return true;
+}
+
+bool GatewayState::accept_tokens(Request& request, const Progress& progress) {
+  const bool only_scored = request.state.stop.max_tokens == 0 && progress.times;
+  const bool wants_scores = request.state.report.prompt_logprobs.has_value();
+  const bool scored = size_t{request.scored} + 1 == request.state.prompt.size();
+  if ((only_scored || !progress.tokens.empty()) && wants_scores && !scored) return false;
+  std::vector<TokenEvent> fresh;
+  bool whole = true;
+  for (const TokenEvent& event : progress.tokens) {
+    const TokenLog::Verdict verdict = request.log.judge(event);
+    whole = verdict == TokenLog::Verdict::next || verdict == TokenLog::Verdict::duplicate;
+    if (!whole) break;
+    if (verdict == TokenLog::Verdict::duplicate) {
+      ++counts_.duplicates_dropped;
+      continue;
+    }
+    request.log.append(event);
+    fresh.push_back(event);
+  }
+  if (fresh.empty()) return whole;
+  if (!request.first_token_seen) close_first(request, progress);
+  actions_.push_back(Deliver{request.state.id, std::move(fresh), std::nullopt});
+  return whole;
+}
+
+void GatewayState::close_first(Request& request, const Progress& progress) {
+  request.first_token_seen = true;
+  request.timeline.lost = request.attempt_begun - request.begun;
+  request.timeline.placing = request.placed_at - request.attempt_begun;
+  close_timeline(request.timeline, progress.times.value_or(DecodeTimes{}), now_ - request.begun);
 }
 
 void GatewayState::gave_up(const Peer& from, const GaveUp& gave_up) {
@@ -169,6 +192,11 @@ void GatewayState::gave_up(const Peer& from, const GaveUp& gave_up) {
       break;
     case GiveUp::place_again:
       attempt_again(found, gave_up.blame, gave_up.reason);
+      break;
+    case GiveUp::preempted:
+      ++request->preemptions;
+      ++counts_.preempted;
+      attempt_again(found, std::nullopt, gave_up.reason);
       break;
   }
 }
@@ -193,7 +221,7 @@ void GatewayState::attempt_again(Map::iterator it, std::optional<Incarnation> bl
   Request& request = it->second;
   leave_decode(request);
   forget(request);
-  if (request.timeline.attempts >= limits_.attempts_max) {
+  if (request.timeline.attempts - request.preemptions >= limits_.attempts_max) {
     fail(it, Failure::unavailable, {},
          fmt::format("gave up after {} attempts; the last: {}", request.timeline.attempts, reason));
     return;

@@ -1,13 +1,14 @@
 // GatewayState: the gateway's side of the relay, as a pure machine: from a request to its tokens.
 //
 // For each request: ask the scheduler to place it, submit it to decode, accept tokens by (request,
-// attempt, choice, index), and place it again with its token log when a worker is lost, silent or
-// gives up: at most `attempts_max` times and not past its deadline. A request ends exactly once,
-// with Finished or Failed. Only a first attempt is refused because the cluster is full; one that
-// has been admitted waits. While the scheduler is gone requests wait for it. A worker that was
-// given up is told to cancel, also when it turns up later. Every waiting state has a deadline.
-// Memory: at most requests_max requests of a prompt and a token log each. Pure: no clock, thread,
-// socket or chance. Thread safety: its owner's thread only.
+// attempt, choice, index) and the scores of its prompt's tokens by their place, and place it again
+// with its token log when a worker is lost, silent or gives up: at most `attempts_max` times, those
+// in which it gave way to older requests not counted, and not past its deadline. A request ends
+// exactly once, with Finished or Failed. Only a first attempt is refused because the cluster is
+// full; one that has been admitted waits. While the scheduler is gone requests wait for it. A
+// worker that was given up is told to cancel, also when it turns up later. Every waiting state has
+// a deadline. Memory: at most requests_max requests of a prompt and a token log each. Pure: no
+// clock, thread, socket or chance. Thread safety: its owner's thread only.
 #pragma once
 
 #include <map>
@@ -82,7 +83,8 @@ struct TellDecode {  // over the link to this life of this instance; opened if t
 };
 struct Deliver {
   RequestId request;
-  std::vector<TokenEvent> tokens;  // each the next of its choice
+  std::vector<TokenEvent> tokens;        // each the next of its choice
+  std::optional<PromptScoreRun> scores;  // the next of its prompt; all before the first token
 };
 struct Finished {
   RequestId request;
@@ -105,6 +107,7 @@ struct GatewayCounts {
   uint64_t failed = 0;
   uint64_t cancelled = 0;  // by clients; begun = finished + failed + cancelled + live
   uint64_t placed_again = 0;
+  uint64_t preempted = 0;  // of these, because older requests needed the pages
   uint64_t duplicates_dropped = 0;
   uint64_t gaps = 0;
   uint64_t strays = 0;  // messages of attempts that were given up, or of no live request
@@ -139,6 +142,8 @@ class GatewayState {
     Duration pause{};
     std::optional<Peer> decode;      // while served
     std::vector<Incarnation> avoid;  // at most two an attempt
+    uint32_t preemptions = 0;        // attempts that were nobody's fault
+    uint32_t scored = 0;             // tokens of the prompt whose scores were delivered
     bool first_token_seen = false;
   };
   using Map = std::map<RequestId, Request>;
@@ -155,6 +160,9 @@ class GatewayState {
   void placed(const Placed& answer);
   void not_placed(const NotPlaced& answer);
   void progress(const Peer& from, const Progress& progress);
+  bool accept_scores(Request& request, const PromptScoreRun& run);
+  bool accept_tokens(Request& request, const Progress& progress);
+  void close_first(Request& request, const Progress& progress);
   void gave_up(const Peer& from, const GaveUp& gave_up);
   Request* current(const Peer& from, RequestId request, Attempt attempt);
 

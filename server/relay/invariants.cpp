@@ -18,7 +18,7 @@ std::optional<std::string> broken_invariant(const GatewayState& state) {
     if (request.wake > request.deadline)
       return fmt::format("request {} would sleep past its deadline", id.value);
     if (request.state.attempt.value != request.timeline.attempts ||
-        request.timeline.attempts > state.limits_.attempts_max)
+        request.timeline.attempts - request.preemptions > state.limits_.attempts_max)
       return fmt::format("request {} has been placed too often", id.value);
     if (request.log.finished()) return fmt::format("request {} is finished and live", id.value);
     if (request.first_token_seen && sum_of_parts(request.timeline) != request.timeline.first_token)

@@ -5,7 +5,7 @@
 namespace baton::server {
 
 Duration sum_of_parts(const Timeline& t) {
-  return t.lost + t.placing + t.decode.queued + t.decode.prefilled + t.decode.exposed +
+  return t.prepared + t.lost + t.placing + t.decode.queued + t.decode.prefilled + t.decode.exposed +
          t.decode.waited + t.decode.first_step + t.travelled;
 }
 
@@ -21,11 +21,19 @@ void close_timeline(Timeline& timeline, const DecodeTimes& decode, Duration firs
   Duration excess = -rest;
   for (Duration* part :
        {&timeline.decode.first_step, &timeline.decode.waited, &timeline.decode.exposed,
-        &timeline.decode.prefilled, &timeline.decode.queued, &timeline.placing, &timeline.lost}) {
+        &timeline.decode.prefilled, &timeline.decode.queued, &timeline.placing, &timeline.lost,
+        &timeline.prepared}) {
     const Duration cut = std::min(*part, excess);
     *part -= cut;
     excess -= cut;
   }
+}
+
+Timeline with_preparation(Timeline timeline, Duration prepared, Duration first_token) {
+  timeline.prepared = std::min(prepared, first_token);
+  const DecodeTimes decode = timeline.decode;
+  close_timeline(timeline, decode, first_token);
+  return timeline;
 }
 
 }  // namespace baton::server

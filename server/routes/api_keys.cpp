@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "model/checkpoint/strict_json.h"
-#include "server/http/message.h"
 
 namespace baton::server {
 
@@ -84,6 +83,16 @@ bool ApiKeys::allows_header(std::string_view authorization) const {
     return false;
   }
   return allows(trim(authorization.substr(kScheme.size())));
+}
+
+bool ApiKeys::allows_request(const http::Fields& fields) const {
+  if (const auto bearer = http::find(fields, "authorization"); !bearer.empty()) {
+    return allows_header(bearer);
+  }
+  for (const char* name : {"x-api-key", "api-key"}) {
+    if (const auto key = http::find(fields, name); !key.empty()) return allows(trim(key));
+  }
+  return hashes_.empty();
 }
 
 }  // namespace baton::server

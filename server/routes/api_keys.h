@@ -10,6 +10,7 @@
 
 #include "base/hash/sha256.h"
 #include "base/result.h"
+#include "server/http/message.h"
 
 namespace baton::server {
 
@@ -24,6 +25,8 @@ class ApiKeys {
   bool allows(std::string_view key) const;
   // From the value of an Authorization field: "Bearer KEY".
   bool allows_header(std::string_view authorization) const;
+  // From the head of a request: Authorization, or x-api-key as clients of Anthropic send it.
+  bool allows_request(const http::Fields& fields) const;
 
  private:
   std::vector<Sha256Digest> hashes_;

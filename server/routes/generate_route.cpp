@@ -4,18 +4,18 @@
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
 
-#include "server/api/answer.h"
-#include "server/api/explain.h"
-#include "server/api/json_text.h"
+#include "server/api/answer/answer.h"
+#include "server/api/answer/explain.h"
 
 namespace baton::server {
 
 class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
  public:
-  GenerateSession(GenerateRoute& route, bool chat, std::unique_ptr<http::Exchange> exchange)
+  GenerateSession(GenerateRoute& route, api::Dialect dialect,
+                  std::unique_ptr<http::Exchange> exchange)
       : route_(route),
         context_(route.context_),
-        chat_(chat),
+        dialect_(dialect),
         exchange_(std::move(exchange)),
         quiet_(context_.executor),
         arrived_(context_.clock.now()) {}
@@ -31,10 +31,11 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
 
   void prepared(api::ApiResult<api::Prepared> result);
   void submit();
+  void submit_one(size_t prompt);
   void arm_quiet_start();
-  void begin_stream();
+  void begin();
   void on_tokens(size_t prompt, std::span<const TokenEvent> events);
-  void on_finished(const Timeline& timeline);
+  void on_finished(size_t prompt, const Timeline& timeline);
   void fail(const api::ApiError& error);
   void finish();
   void client_gone();
@@ -44,31 +45,34 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
 
   GenerateRoute& route_;
   GenerateContext& context_;
-  bool chat_;
+  api::Dialect dialect_;
   std::unique_ptr<http::Exchange> exchange_;
   boost::asio::steady_timer quiet_;
   Instant arrived_;
+  Duration preparing_{};
   Instant last_token_{};
+  std::vector<std::optional<Duration>> first_tokens_;  // of each prompt, as measured here
   bool explain_ = false;
   bool streaming_ = false;
-  bool begun_ = false;
+  bool begun_ = false;  // the status line is out
   bool ended_ = false;
   size_t open_ = 0;  // prompts that are not finished
   std::string finished_reason_ = "stop";
-  api::Totals totals_;
+  uint64_t tokens_ = 0;
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
   std::optional<api::Prepared> prepared_;
-  std::optional<api::WholeAnswer> whole_;
-  std::optional<api::StreamAnswer> stream_;
+  std::unique_ptr<api::Answer> answer_;
 };
 
-GenerateRoute::GenerateRoute(GenerateContext context) : context_(std::move(context)) {}
+GenerateRoute::GenerateRoute(GenerateContext context)
+    : context_(std::move(context)),
+      memory_(std::make_shared<api::ItemMemory>(context_.limits.item_memory_bytes)) {}
 GenerateRoute::~GenerateRoute() = default;
 
-void GenerateRoute::handle(bool chat, http::Request request,
+void GenerateRoute::handle(api::Dialect dialect, http::Request request,
                            std::unique_ptr<http::Exchange> exchange) {
-  auto session = std::make_shared<GenerateSession>(*this, chat, std::move(exchange));
+  auto session = std::make_shared<GenerateSession>(*this, dialect, std::move(exchange));
   sessions_.emplace(session.get(), session);
   session->start(std::move(request));
 }
@@ -81,9 +85,9 @@ void GenerateSession::start(http::Request request) {
   });
   auto job = std::make_shared<Job>();
   job->body = std::move(request.body);
-  const auto work = [job, chat = chat_, &model = context_.model, limits = context_.limits.api] {
-    job->result = chat ? api::prepare_chat(job->body, model, limits)
-                       : api::prepare_completion(job->body, model, limits);
+  const auto work = [job, dialect = dialect_, memory = route_.memory_, &model = context_.model,
+                     limits = context_.limits.api] {
+    job->result = api::prepare_body(dialect, job->body, model, limits, memory.get());
     job->body.clear();
   };
   if (job->body.size() <= context_.limits.inline_body_bytes_max) {
@@ -104,46 +108,47 @@ void GenerateSession::prepared(api::ApiResult<api::Prepared> result) {
   prepared_ = *std::move(result);
   streaming_ = prepared_->request.stream;
   explain_ = explain_ || prepared_->request.explain;
-  std::string id = fmt::format("{}-{:016x}{:016x}", chat_ ? "chatcmpl" : "cmpl", context_.draw(),
-                               context_.draw());
-  auto shape = api::AnswerShape::of(*prepared_, context_.model.facts(), std::move(id),
-                                    context_.clock.unix_seconds());
-  if (streaming_) {
-    stream_.emplace(std::move(shape), *prepared_, context_.model);
-    arm_quiet_start();
-  } else {
-    whole_.emplace(std::move(shape), *prepared_, context_.model);
-  }
+  const uint64_t high = context_.draw();
+  answer_ = api::make_answer(*prepared_, context_.model,
+                             {high, context_.draw(), context_.clock.unix_seconds()});
+  arm_quiet_start();
   submit();
 }
 
 void GenerateSession::submit() {
+  preparing_ = elapsed();
   open_ = prepared_->states.size();
-  for (size_t i = 0; i < prepared_->states.size(); ++i) {
-    RequestState& state = prepared_->states[i];
-    if (!prepared_->request.seed) state.sampling.seed = context_.draw();
-    totals_.prompt_tokens += state.prompt.size();
-    context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
-    GenerationEvents events;
-    const auto weak = weak_from_this();
-    events.on_tokens = [weak, i](std::span<const TokenEvent> tokens) {
-      if (auto self = weak.lock()) self->on_tokens(i, tokens);
-    };
-    events.on_finished = [weak](const Timeline& timeline) {
-      if (auto self = weak.lock()) self->on_finished(timeline);
-    };
-    events.on_failed = [weak](const api::ApiError& error) {
-      if (auto self = weak.lock()) self->fail(error);
-    };
-    generations_.push_back(context_.engine.submit(std::move(state), std::move(events)));
-  }
+  first_tokens_.resize(open_);
+  for (size_t i = 0; i < prepared_->states.size(); ++i) submit_one(i);
+}
+
+void GenerateSession::submit_one(size_t prompt) {
+  RequestState& state = prepared_->states[prompt];
+  if (!prepared_->request.seed) state.sampling.seed = context_.draw();
+  context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
+  GenerationEvents events;
+  const auto weak = weak_from_this();
+  events.on_scores = [weak, prompt](const PromptScoreRun& run) {
+    if (auto self = weak.lock(); self && !self->ended_) self->answer_->scores(prompt, run);
+  };
+  events.on_tokens = [weak, prompt](std::span<const TokenEvent> tokens) {
+    if (auto self = weak.lock()) self->on_tokens(prompt, tokens);
+  };
+  events.on_finished = [weak, prompt](const Timeline& timeline) {
+    if (auto self = weak.lock()) self->on_finished(prompt, timeline);
+  };
+  events.on_failed = [weak](const api::ApiError& error) {
+    if (auto self = weak.lock()) self->fail(error);
+  };
+  generations_.push_back(context_.engine.submit(std::move(state), std::move(events)));
 }
 
 void GenerateSession::arm_quiet_start() {
-  quiet_.expires_after(context_.limits.quiet_start_max);
+  const GenerateLimits& limits = context_.limits;
+  quiet_.expires_after(streaming_ ? limits.quiet_start_max : limits.quiet_whole_max);
   quiet_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     if (error) return;
-    if (auto self = weak.lock(); self && !self->ended_) self->begin_stream();
+    if (auto self = weak.lock(); self && !self->ended_) self->begin();
   });
 }
 
@@ -152,45 +157,50 @@ http::Fields GenerateSession::fields(std::string_view type) const {
           {"openai-processing-ms", std::to_string(to_ms(elapsed()))}};
 }
 
-void GenerateSession::begin_stream() {
+// From now on the client reads, and a failure is told in the stream. White space in front of JSON
+// is no part of it, so that a whole answer can be waited for too.
+void GenerateSession::begin() {
   if (begun_) return;
   begun_ = true;
   quiet_.cancel();
   http::Response head;
-  head.fields = fields("text/event-stream; charset=utf-8");
+  head.fields = fields(streaming_ ? "text/event-stream; charset=utf-8" : "application/json");
   head.fields.push_back({"Cache-Control", "no-cache"});
   head.fields.push_back({"X-Accel-Buffering", "no"});
-  exchange_->begin(std::move(head), ": keep-alive\n\n");
+  exchange_->begin(std::move(head), streaming_ ? ": keep-alive\n\n" : "\n");
+  if (!streaming_) exchange_->write("\n");
 }
 
 void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> events) {
   if (ended_ || events.empty()) return;
   const Instant now = context_.clock.now();
-  if (totals_.completion_tokens == 0) {
+  if (tokens_ == 0) {
     context_.metrics.first_token(now - arrived_);
   } else {
     // Tokens that come together are a step's: the gap is shared among them.
     const Duration gap = (now - last_token_) / static_cast<int64_t>(events.size());
     for (size_t i = 0; i < events.size(); ++i) context_.metrics.token_gap(gap);
   }
+  if (!first_tokens_[prompt]) first_tokens_[prompt] = now - arrived_;
   last_token_ = now;
-  totals_.completion_tokens += events.size();
+  tokens_ += events.size();
   for (const auto& event : events) {
     if (event.finish == FinishReason::length) finished_reason_ = "length";
   }
-  if (whole_) return whole_->tokens(prompt, events);
-  begin_stream();
   std::string out;
-  stream_->tokens(prompt, events, out);
+  answer_->tokens(prompt, events, out);
+  if (!streaming_) return;
+  begin();
   exchange_->write(out);
 }
 
-void GenerateSession::on_finished(const Timeline& timeline) {
+void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
   context_.metrics.finished(timeline, elapsed());
   if (explain_) {
+    const Duration measured = first_tokens_[prompt].value_or(elapsed());
     if (!explained_.empty()) explained_ += ',';
-    explained_ += api::explain_json(timeline);
+    explained_ += api::explain_json(with_preparation(timeline, preparing_, measured));
   }
   if (--open_ == 0) finish();
 }
@@ -198,30 +208,37 @@ void GenerateSession::on_finished(const Timeline& timeline) {
 void GenerateSession::finish() {
   // One prompt has one timeline; several have a list.
   if (explain_ && prepared_->states.size() > 1) explained_ = '[' + explained_ + ']';
-  if (whole_) {
-    http::Response response;
-    response.fields = fields("application/json");
-    response.body = whole_->finish(totals_, explained_);
-    exchange_->respond(std::move(response));
-  } else {
-    begin_stream();
-    std::string out;
-    stream_->finish(totals_, explained_, out);
+  std::string out;
+  answer_->finish(/*cached_tokens=*/0, explained_, out);
+  if (prepared_->request.store) {
+    for (auto& [id, item] : answer_->items()) route_.memory_->put(id, std::move(item));
+  }
+  if (streaming_) begin();
+  if (begun_) {
     exchange_->write(out);
     exchange_->end();
+  } else {
+    http::Response response;
+    response.fields = fields("application/json");
+    response.body = std::move(out);
+    exchange_->respond(std::move(response));
   }
   end(finished_reason_);
 }
 
 void GenerateSession::fail(const api::ApiError& error) {
   if (ended_) return;
-  if (begun_) {
+  if (begun_ && streaming_) {
     std::string out;
-    api::StreamAnswer::fail(error, out);
+    answer_->fail(error, out);
     exchange_->write(out);
     exchange_->end();
+  } else if (begun_) {
+    exchange_.reset();  // an error in the place of an answer would be read as one: cut it off
   } else {
-    exchange_->respond(api::error_response(error));
+    auto response = api::error_response(error);
+    response.body = api::error_json(error, dialect_);
+    exchange_->respond(std::move(response));
   }
   end("error");
 }
@@ -233,7 +250,7 @@ void GenerateSession::client_gone() {
 void GenerateSession::end(const std::string& reason) {
   ended_ = true;
   quiet_.cancel();
-  if (prepared_) context_.metrics.ended(reason, elapsed(), totals_.completion_tokens);
+  if (prepared_) context_.metrics.ended(reason, elapsed(), tokens_);
   // We may be inside a callback of what is destroyed here; it goes in a turn of its own.
   boost::asio::post(context_.executor, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->route_.sessions_.erase(self.get());

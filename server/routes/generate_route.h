@@ -1,9 +1,10 @@
-// GenerateRoute: /v1/chat/completions and /v1/completions, from body to last byte.
+// GenerateRoute: every endpoint that generates, from body to last byte.
 //
 // Each request is a session: prepared (big bodies on the work queue), submitted (one cluster
 // request for each prompt), answered whole or as a stream. The status line of a stream goes out
 // with the first token, so that a full cluster can still be a 429, or after a while without one, so
-// that clients keep waiting. A client that leaves cancels. Thread: the I/O thread.
+// that clients keep waiting; a whole answer that takes long begins with empty lines, for the same
+// reason. A client that leaves cancels. Thread: the I/O thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -12,7 +13,7 @@
 #include <unordered_map>
 
 #include "base/clock.h"
-#include "server/api/prepare.h"
+#include "server/api/prompt/prepare.h"
 #include "server/engine.h"
 #include "server/http/exchange.h"
 #include "server/routes/serving_metrics.h"
@@ -23,7 +24,9 @@ namespace baton::server {
 struct GenerateLimits {
   api::ApiLimits api;
   size_t inline_body_bytes_max = 16 * 1024;  // larger bodies are prepared on the work queue
-  Duration quiet_start_max = 15s;            // then the stream begins without a token
+  Duration quiet_start_max = 15s;            // then a stream begins without a token
+  Duration quiet_whole_max = 120s;           // and a whole answer with an empty line
+  size_t item_memory_bytes = 16 << 20;       // of responses that may be referred to
 };
 
 struct GenerateContext {
@@ -44,12 +47,14 @@ class GenerateRoute {
   explicit GenerateRoute(GenerateContext context);
   ~GenerateRoute();
 
-  void handle(bool chat, http::Request request, std::unique_ptr<http::Exchange> exchange);
+  void handle(api::Dialect dialect, http::Request request,
+              std::unique_ptr<http::Exchange> exchange);
   size_t sessions() const { return sessions_.size(); }
 
  private:
   friend class GenerateSession;
   GenerateContext context_;
+  const std::shared_ptr<api::ItemMemory> memory_;
   std::unordered_map<const GenerateSession*, std::shared_ptr<GenerateSession>> sessions_;
 };
 

@@ -3,14 +3,27 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "server/api/answer/answer.h"
+#include "server/api/prompt/tokenize.h"
+#include "server/routes/admin.h"
+#include "server/routes/cross_origin.h"
 #include "server/routes/status.h"
+#include "server/routes/told_exchange.h"
 
 namespace baton::server {
 
 namespace {
 
-constexpr std::string_view kModelPrefix = "/v1/models/";
+// Behind these a path names one model.
+constexpr std::string_view kModelPrefixes[] = {"/v1/models/", "/models/", "/beta/models/"};
 constexpr size_t kRequestIdBytesMax = 128;
+
+std::optional<std::string_view> model_named(std::string_view path) {
+  for (const auto prefix : kModelPrefixes) {
+    if (path.starts_with(prefix)) return path.substr(prefix.size());
+  }
+  return std::nullopt;
+}
 
 // The client's name for its request, if it is one that can go into a header and a log.
 std::string request_id(const http::Request& request, const std::function<uint64_t()>& draw) {
@@ -23,67 +36,61 @@ std::string request_id(const http::Request& request, const std::function<uint64_
   return fmt::format("req-{:016x}", draw());
 }
 
-// An exchange that adds the request's id, counts the answer and logs it.
-class ToldExchange final : public http::Exchange {
- public:
-  struct Told {
-    std::string id;
-    std::string origin;
-    std::function<void(int status)> answered;
-  };
-  ToldExchange(std::unique_ptr<http::Exchange> inner, Told told)
-      : inner_(std::move(inner)), told_(std::move(told)) {}
+api::ApiError refused(int status, std::string code, std::string message) {
+  api::ApiError error;
+  error.status = status;
+  error.code = std::move(code);
+  error.message = std::move(message);
+  return error;
+}
 
-  void on_gone(std::function<void()> gone) override { inner_->on_gone(std::move(gone)); }
-  void respond(http::Response response) override {
-    add(response);
-    inner_->respond(std::move(response));
-  }
-  void begin(http::Response head, std::string_view comment) override {
-    add(head);
-    inner_->begin(std::move(head), comment);
-  }
-  void write(std::string_view data) override { inner_->write(data); }
-  void end() override { inner_->end(); }
-
- private:
-  void add(http::Response& response) {
-    response.fields.push_back({"X-Request-Id", told_.id});
-    if (!told_.origin.empty()) {
-      response.fields.push_back({"Access-Control-Allow-Origin", told_.origin});
-    }
-    told_.answered(response.status);
-  }
-
-  std::unique_ptr<http::Exchange> inner_;
-  Told told_;
-};
+bool is_json(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  while (type.ends_with(' ')) type.remove_suffix(1);
+  if (http::equals_ignoring_case(type, "application/json")) return true;
+  return type.size() > 5 && http::equals_ignoring_case(type.substr(type.size() - 5), "+json");
+}
 
 }  // namespace
 
-Router::Router(GenerateContext context, ApiKeys keys, Metrics& metrics, Log log,
+Router::Router(GenerateContext context, const ApiKeys& keys, Metrics& metrics, Log log,
                RouterOptions options)
     : context_(context),
-      keys_(std::move(keys)),
+      keys_(keys),
       metrics_(metrics),
       log_(std::move(log)),
       options_(std::move(options)),
       generate_(std::move(context)) {
-  const api::ModelFacts& facts = context_.model.facts();
-  const auto generate = [this](bool chat) {
-    return [this, chat](http::Request request, std::unique_ptr<http::Exchange> exchange) {
-      generate_.handle(chat, std::move(request), std::move(exchange));
-    };
-  };
-  for (const std::string prefix : {"/v1", ""}) {  // DeepSeek's base URL has no /v1
-    add("POST", prefix + "/chat/completions", generate(true));
-    add("POST", prefix + "/completions", generate(false));
-    add_get(prefix + "/models", [&facts] { return models_response(facts); });
+  // DeepSeek's base URLs have no /v1, or /beta, or /anthropic.
+  add_generation(api::Dialect::chat,
+                 {"/v1/chat/completions", "/chat/completions", "/beta/chat/completions"});
+  add_generation(api::Dialect::text, {"/v1/completions", "/completions", "/beta/completions"});
+  add_generation(api::Dialect::responses, {"/v1/responses", "/responses"});
+  add_generation(api::Dialect::messages, {"/v1/messages", "/messages", "/anthropic/v1/messages"});
+  for (const std::string prefix : {"", "/anthropic"}) {
+    add_work(prefix + "/v1/messages/count_tokens", api::count_tokens, api::Dialect::messages);
+  }
+  for (const std::string prefix : {"/v1", ""}) {
     add_work(prefix + "/tokenize", api::tokenize);
     add_work(prefix + "/detokenize", api::detokenize);
   }
+  add_facts();
+}
+
+Router::~Router() = default;
+
+void Router::add_facts() {
+  const api::ModelFacts& facts = context_.model.facts();
+  for (const char* path : {"/v1/models", "/models", "/beta/models"}) {
+    add_get(path, [&facts] { return models_response(facts); });
+  }
   add_get("/version", [] { return version_response(); });
   add_get("/", [&facts] { return root_response(facts); });
+  add("POST", "/admin/rebalance",
+      [this](http::Request request, std::unique_ptr<http::Exchange> exchange) {
+        exchange->respond(rebalance_response(request.body, context_.engine));
+      });
+  add_get("/load", [this] { return load_response(sessions()); });
   add_get("/debug/kv", [this] { return kv_response(context_.engine.cluster()); });
   add_get("/metrics", [this] {
     return text_response(context_.metrics.render(context_.engine.cluster()),
@@ -97,38 +104,50 @@ Router::Router(GenerateContext context, ApiKeys keys, Metrics& metrics, Log log,
   }
 }
 
-Router::~Router() = default;
-
-void Router::add(std::string method, std::string path, Answer answer) {
+void Router::add(std::string method, std::string path, Answer answer, api::Dialect dialect) {
   const bool serves = method == "POST";
-  routes_.emplace(std::move(path), Route{std::move(method), false, serves, std::move(answer)});
+  routes_.emplace(std::move(path),
+                  Route{std::move(method), false, serves, std::move(answer), dialect});
+}
+
+void Router::add_generation(api::Dialect dialect, std::initializer_list<const char*> paths) {
+  for (const char* path : paths) {
+    add(
+        "POST", path,
+        [this, dialect](http::Request request, std::unique_ptr<http::Exchange> exchange) {
+          generate_.handle(dialect, std::move(request), std::move(exchange));
+        },
+        dialect);
+  }
 }
 
 void Router::add_get(std::string path, std::function<http::Response()> answer, bool open) {
-  Route route{"GET", open, false, {}};
-  route.answer = [answer = std::move(answer)](http::Request,
-                                              std::unique_ptr<http::Exchange> exchange) {
-    exchange->respond(answer());
-  };
-  routes_.emplace(std::move(path), std::move(route));
+  add("GET", path,
+      [answer = std::move(answer)](http::Request, std::unique_ptr<http::Exchange> exchange) {
+        exchange->respond(answer());
+      });
+  routes_.at(path).open = open;
 }
 
 // A pure function of the body, on the work queue if the body is big.
-void Router::add_work(std::string path,
-                      api::ApiResult<std::string> (*work)(std::string_view, const api::TextModel&,
-                                                          const api::ApiLimits&)) {
-  add("POST", std::move(path),
-      [this, work](http::Request request, std::unique_ptr<http::Exchange> exchange) {
-        struct Job {
-          std::string body;
-          http::Response response;
-          std::unique_ptr<http::Exchange> exchange;
-        };
+void Router::add_work(std::string path, Work work, api::Dialect dialect) {
+  struct Job {
+    std::string body;
+    http::Response response;
+    std::unique_ptr<http::Exchange> exchange;
+  };
+  const auto told = [dialect](const api::ApiError& error) {
+    auto response = api::error_response(error);
+    response.body = api::error_json(error, dialect);
+    return response;
+  };
+  add(
+      "POST", std::move(path),
+      [this, work, told](http::Request request, std::unique_ptr<http::Exchange> exchange) {
         auto job = std::make_shared<Job>(Job{std::move(request.body), {}, std::move(exchange)});
-        const auto run = [job, work, &model = context_.model, limits = context_.limits.api] {
+        const auto run = [job, work, told, &model = context_.model, limits = context_.limits.api] {
           auto result = work(job->body, model, limits);
-          job->response =
-              result ? json_response(*std::move(result)) : api::error_response(result.error());
+          job->response = result ? json_response(*std::move(result)) : told(result.error());
         };
         if (job->body.size() <= context_.limits.inline_body_bytes_max) {
           run();
@@ -136,10 +155,11 @@ void Router::add_work(std::string path,
         }
         const auto done = [job] { job->exchange->respond(std::move(job->response)); };
         if (!context_.work.run(run, done)) {
-          job->exchange->respond(api::error_response(api::to_api(fail(
+          job->exchange->respond(told(api::to_api(fail(
               ErrorCode::resource_exhausted, "Too many large requests wait; try again later."))));
         }
-      });
+      },
+      dialect);
 }
 
 const Router::Route* Router::find_route(const http::Request& request) const {
@@ -147,68 +167,89 @@ const Router::Route* Router::find_route(const http::Request& request) const {
   return found == routes_.end() ? nullptr : &found->second;
 }
 
-// What every answer carries, for those that are given before there is an exchange.
-http::Response Router::dressed(http::Response response, std::string id) {
+// What every answer carries, for one that is given before there is an exchange.
+http::Response Router::refusal(const http::Request& head, const Route* route,
+                               const api::ApiError& error) {
   metrics_
       .counter("baton_http_refused_total", "Requests refused on their head alone.",
-               {{"status", std::to_string(response.status)}})
+               {{"status", std::to_string(error.status)}})
       .Increment();
-  response.fields.push_back({"X-Request-Id", std::move(id)});
-  if (!options_.allowed_origin.empty()) {
-    response.fields.push_back({"Access-Control-Allow-Origin", options_.allowed_origin});
+  auto response = api::error_response(error);
+  if (route) response.body = api::error_json(error, route->dialect);
+  if (error.status == 405) {
+    const bool get = !route || route->method == "GET";
+    response.fields.push_back({"Allow", get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"});
+  }
+  response.fields.push_back({"X-Request-Id", request_id(head, context_.draw)});
+  for (auto& field : cross_origin_fields(head, options_.allowed_origin)) {
+    response.fields.push_back(std::move(field));
   }
   return response;
 }
 
 http::Response Router::bad_request(int status, std::string_view message) {
-  api::ApiError error;
-  error.status = status;
-  error.code = status == 413 ? "body_too_large" : status == 408 ? "request_timeout" : "bad_request";
-  error.message = message;
-  return dressed(api::error_response(error), request_id({}, context_.draw));
+  const char* code = status == 413   ? "body_too_large"
+                     : status == 408 ? "request_timeout"
+                                     : "bad_request";
+  return refusal({}, nullptr, refused(status, code, std::string(message)));
+}
+
+std::optional<api::ApiError> Router::judge_media(const http::Request& head) const {
+  const auto encoding = http::find(head.fields, "content-encoding");
+  if (!encoding.empty() && !http::equals_ignoring_case(encoding, "identity")) {
+    return refused(415, "unsupported_media_type",
+                   "Content-Encoding is not supported; send the body as it is.");
+  }
+  const auto type = http::find(head.fields, "content-type");
+  // A browser may post without a type to any server, but then says where it comes from.
+  const bool told = !type.empty() || !http::find(head.fields, "origin").empty();
+  if (told && !is_json(type)) {
+    return refused(415, "unsupported_media_type",
+                   "The body must be JSON; send \"Content-Type: application/json\".");
+  }
+  return std::nullopt;
+}
+
+std::optional<api::ApiError> Router::judge(const http::Request& head, const Route* route) {
+  if (!(route && route->open) && !keys_.allows_request(head.fields)) {
+    context_.metrics.auth_failed();
+    return refused(401, "invalid_api_key",
+                   "The API key is missing or wrong; send it as \"Authorization: Bearer KEY\".");
+  }
+  if (!route && !model_named(head.path)) return api::unknown_url(head.method, head.path);
+  const std::string_view method = route ? std::string_view(route->method) : "GET";
+  if (head.method != method && !(head.method == "HEAD" && method == "GET")) {
+    return refused(405, "method_not_allowed",
+                   fmt::format("{} is asked with {}.", head.path, method));
+  }
+  if (method == "POST") {
+    if (auto bad = judge_media(head)) return bad;
+  }
+  if (route && route->serves && draining_) {
+    return api::unavailable("draining", "This server is shutting down.", 5);
+  }
+  return std::nullopt;
 }
 
 std::optional<http::Response> Router::refuse(const http::Request& head) {
   if (head.method == "OPTIONS") return std::nullopt;  // a preflight carries no key
   const Route* route = find_route(head);
-  if (!(route && route->open) && !keys_.allows_header(http::find(head.fields, "authorization"))) {
-    context_.metrics.auth_failed();
-    api::ApiError error;
-    error.status = 401;
-    error.code = "invalid_api_key";
-    error.message = "The API key is missing or wrong; send it as \"Authorization: Bearer KEY\".";
-    return dressed(api::error_response(error), request_id(head, context_.draw));
-  }
-  const bool one_model = head.path.starts_with(kModelPrefix);
-  if (!route && !one_model) {
-    return dressed(api::error_response(api::unknown_url(head.method, head.path)),
-                   request_id(head, context_.draw));
-  }
-  const std::string& method = route ? route->method : "GET";
-  if (head.method != method && !(head.method == "HEAD" && method == "GET")) {
-    api::ApiError error;
-    error.status = 405;
-    error.code = "method_not_allowed";
-    error.message = fmt::format("{} is asked with {}.", head.path, method);
-    auto response = api::error_response(error);
-    response.fields.push_back({"Allow", method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"});
-    return dressed(std::move(response), request_id(head, context_.draw));
-  }
-  if (route && route->serves && draining_) {
-    return dressed(
-        api::error_response(api::unavailable("draining", "This server is shutting down.", 5)),
-        request_id(head, context_.draw));
-  }
-  return std::nullopt;
+  const auto error = judge(head, route);
+  if (!error) return std::nullopt;
+  return refusal(head, route, *error);
 }
 
 void Router::handle(http::Request request, std::unique_ptr<http::Exchange> exchange) {
   const Route* route = find_route(request);
-  const std::string known = route ? request.path : std::string(kModelPrefix) + "{id}";
-  ToldExchange::Told told;
-  told.id = request_id(request, context_.draw);
-  told.origin = options_.allowed_origin;
-  told.answered = [this, id = told.id, known, method = request.method,
+  // Paths that are no route are one in the metrics: a label must not grow with what clients ask.
+  const std::string known = route                       ? request.path
+                            : model_named(request.path) ? "/v1/models/{id}"
+                                                        : "other";
+  Told told;
+  told.fields = cross_origin_fields(request, options_.allowed_origin);
+  told.fields.push_back({"X-Request-Id", request_id(request, context_.draw)});
+  told.gzip = http::find(request.fields, "accept-encoding");
+  told.answered = [this, id = told.fields.back().value, known, method = request.method,
                    began = context_.clock.now()](int status) {
     metrics_
         .counter("baton_http_requests_total", "Answered requests.",
@@ -221,21 +262,13 @@ void Router::handle(http::Request request, std::unique_ptr<http::Exchange> excha
                        {"status", status},
                        {"ms", to_ms(context_.clock.now() - began)}});
   };
-  auto answered = std::make_unique<ToldExchange>(std::move(exchange), std::move(told));
+  auto answered = told_exchange(std::move(exchange), std::move(told));
   if (request.method == "OPTIONS") {
-    http::Response response;
-    response.status = 204;
-    response.fields = {
-        {"Allow", route && route->method == "POST" ? "POST, OPTIONS" : "GET, HEAD, OPTIONS"},
-        {"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
-        {"Access-Control-Allow-Headers", "authorization, content-type"},
-        {"Access-Control-Max-Age", "600"}};
-    return answered->respond(std::move(response));
+    return answered->respond(options_response(request, route ? route->method : ""));
   }
   if (route) return route->answer(std::move(request), std::move(answered));
-  answered->respond(model_response(
-      context_.model.facts(),
-      http::percent_decode(std::string_view(request.path).substr(kModelPrefix.size()))));
+  answered->respond(
+      model_response(context_.model.facts(), http::percent_decode(*model_named(request.path))));
 }
 
 }  // namespace baton::server

@@ -83,11 +83,15 @@ http::Response kv_response(const ClusterView& cluster) {
   return json_response(dump({{"membership", cluster.membership}, {"instances", instances}}));
 }
 
+http::Response load_response(size_t running) {
+  return json_response(dump({{"server_load", running}}));
+}
+
 http::Response root_response(const api::ModelFacts& model) {
   return text_response(
       fmt::format("Baton {} serves the model \"{}\".\n\n"
-                  "POST /v1/chat/completions  POST /v1/completions  GET /v1/models\n"
-                  "POST /tokenize  POST /detokenize\n"
+                  "POST /v1/chat/completions  POST /v1/completions  POST /v1/responses\n"
+                  "POST /v1/messages  POST /tokenize  POST /detokenize  GET /v1/models\n"
                   "GET /livez  GET /readyz  GET /health  GET /metrics  GET /debug/kv  "
                   "GET /version\n",
                   kVersion, model.name),

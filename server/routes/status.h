@@ -20,6 +20,7 @@ http::Response readiness_response(const Readiness& readiness);
 // Every instance with its pages by state, and whether they add up.
 http::Response kv_response(const ClusterView& cluster);
 
+http::Response load_response(size_t running);
 http::Response root_response(const api::ModelFacts& model);
 
 }  // namespace baton::server

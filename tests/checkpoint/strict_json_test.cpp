@@ -53,6 +53,21 @@ TEST(StrictJson, BoundsDepthAndValues) {
   EXPECT_EQ(problem("[1,2,3,4]", {.values_max = 4}), "f.json has more than 4 values.");
 }
 
+TEST(StrictJson, KeepsTheOrderOfKeysWhereAskedTo) {
+  const std::string text = R"({"z":1,"a":{"y":[{"c":1,"b":2}],"x":null},"m":2.5})";
+  EXPECT_EQ(parse_strict_ordered_json(text, "f")->dump(), text);
+  EXPECT_EQ(parse_strict_ordered_json(R"([{"b":{"a":1,"c":2,"a":3}}])", "f").error().message,
+            "f has the key \"a\" twice.");
+  EXPECT_FALSE(parse_strict_ordered_json("[1,2,3,4]", "f", {.values_max = 4}));
+}
+
+TEST(StrictJson, ManyKeysAreNoTrap) {
+  std::string text = "{";
+  for (int i = 0; i < 200'000; ++i) text += fmt::format("\"k{}\":0,", i);
+  text += "\"k7\":0}";
+  EXPECT_EQ(parse_strict_ordered_json(text, "f").error().message, "f has the key \"k7\" twice.");
+}
+
 TEST(StrictJson, ReadsFilesUpToALimit) {
   TemporaryFolder folder;
   testing::write_file(folder / "a", "12345");

@@ -10,12 +10,15 @@ namespace {
 
 class DecodeStateTest : public testing::Test {
  protected:
+  explicit DecodeStateTest(uint32_t growth_tokens = DecodeLimits{}.growth_tokens)
+      : state_(setup(growth_tokens), tokenizer_, [this] { return ++drawn_; }) {}
   static constexpr Incarnation kSelf{5};
   static constexpr LinkId kGateway{1};
   inline static const Peer kPrefill{"prefill-0", Incarnation{9}, "p"};
 
-  static DecodeSetup setup() {
+  static DecodeSetup setup(uint32_t growth_tokens) {
     DecodeSetup setup;
+    setup.limits.growth_tokens = growth_tokens;
     setup.self = kSelf;
     setup.pages = 8;
     setup.format = simulation::kFormat;
@@ -54,6 +57,8 @@ class DecodeStateTest : public testing::Test {
       model::SequenceResult result;
       if (rows.sampling)
         for (const TokenId token : tokens) result.tokens.push_back({token, 0, {}, {}});
+      for (uint32_t row = 0; rows.score && row < rows.tokens.size(); ++row)
+        result.scores.push_back({row, {{7, -1}, 1, {}}});
       done.results.push_back(result);
     }
     return step(done);
@@ -77,7 +82,7 @@ class DecodeStateTest : public testing::Test {
   text::Tokenizer tokenizer_ = simulation::fake_tokenizer();
   Instant now_{Duration(100s)};
   uint64_t drawn_ = 0;
-  DecodeState state_{setup(), tokenizer_, [this] { return ++drawn_; }};
+  DecodeState state_;
 };
 
 TEST_F(DecodeStateTest, APromptOfOneTokenRunsAtOnceAndItsTokensAreTold) {
@@ -120,7 +125,7 @@ TEST_F(DecodeStateTest, WithoutAPrefillItFillsThePromptItselfThenForks) {
 TEST_F(DecodeStateTest, AcceptedTokensAfterTheEndAreNeverSaid) {
   RequestState state = request(1, 1);
   auto compute = all<Compute>(submit(state));
-  StepDone done{compute.at(0).step, {model::SequenceResult{{{3, 0, {}, {}}}, {5}, {}}}};
+  StepDone done{compute.at(0).step, {model::SequenceResult{{{3, 0, {}, {}}}, {5}, {}, {}}}};
   compute = all<Compute>(step(done));
   ASSERT_EQ(compute.at(0).sequences.at(0).drafts.size(), 1u);
   const auto last = to_gateway<Progress>(answer(compute[0], {simulation::kEndToken, 5}));
@@ -139,12 +144,52 @@ TEST_F(DecodeStateTest, KnownTokensAreReplayedNotSaidAgainAndEndedChoicesStayEnd
   EXPECT_EQ(progress[0].tokens[0].index, 2u);
 }
 
+TEST_F(DecodeStateTest, APromptThatIsFilledHereIsScoredHereAndARequestForNoTokensEndsWithThat) {
+  RequestState state = request(1, 100, 2, 0);
+  state.report.prompt_logprobs = 3;
+  Actions actions = submit(state);
+  uint32_t scored = 0;
+  for (auto compute = all<Compute>(actions); !compute.empty(); compute = all<Compute>(actions)) {
+    EXPECT_EQ(compute[0].sequences.at(0).score, 3u);
+    actions = answer(compute[0], {});
+    const auto progress = to_gateway<Progress>(actions);
+    ASSERT_FALSE(progress.empty());
+    EXPECT_EQ(progress[0].scores.value().first, scored + 1);
+    scored += static_cast<uint32_t>(progress[0].scores->scores.size());
+  }
+  EXPECT_EQ(scored, 99u);
+  EXPECT_TRUE(to_gateway<Progress>(actions).back().times.has_value()) << "it is over";
+  EXPECT_EQ(state_.live(), 0u);
+  EXPECT_EQ(free_pages(), 8u);
+  EXPECT_EQ(state_.counts().finished, 1u);
+}
+
+TEST_F(DecodeStateTest, OneTokenHasNothingToScore) {
+  RequestState state = request(1, 1, 1, 0);
+  state.report.prompt_logprobs = 0;
+  EXPECT_TRUE(to_gateway<Progress>(submit(state)).at(0).times.has_value());
+  EXPECT_EQ(state_.live(), 0u);
+}
+
+TEST_F(DecodeStateTest, WhenItsBudgetIsSpentReasoningIsEndedAndTheTokenAfterIsFree) {
+  RequestState state = request(1, 1);
+  state.parts = {Part::reasoning, {{20, Part::content}}, 2};
+  auto compute = all<Compute>(submit(state));
+  EXPECT_EQ(compute.at(0).sequences[0].forced, std::nullopt);
+  compute = all<Compute>(answer(compute[0], {3}));
+  EXPECT_EQ(compute.at(0).sequences[0].forced, std::nullopt);
+  compute = all<Compute>(answer(compute[0], {3}));
+  EXPECT_EQ(compute.at(0).sequences[0].forced, 20u);
+  compute = all<Compute>(answer(compute[0], {20}));
+  EXPECT_EQ(compute.at(0).sequences[0].forced, std::nullopt);
+}
+
 TEST_F(DecodeStateTest, ACancelFreesAtOnceButForThePagesThatTheStepReads) {
   submit(request(1, 1));
   step(GatewaySaid{kGateway, Cancel{RequestId{1}, Attempt{1}}});
   EXPECT_EQ(state_.live(), 0u);
   EXPECT_EQ(free_pages(), 7u);
-  step(StepDone{StepId{1}, {model::SequenceResult{{{3, 0, {}, {}}}, {}, {}}}});
+  step(StepDone{StepId{1}, {model::SequenceResult{{{3, 0, {}, {}}}, {}, {}, {}}}});
   EXPECT_EQ(free_pages(), 8u);
 }
 
@@ -179,13 +224,65 @@ TEST_F(DecodeStateTest, WhatItCantServeIsRefusedWithAReasonOfItsKind) {
 }
 
 TEST_F(DecodeStateTest, ARequestThatFindsNoPagesWaitsThenIsGivenUp) {
-  submit(request(1, 1, 1, 64 * 7));
-  submit(request(2, 1, 1, 64 * 2));
+  submit(request(1, 64 * 7, 1, 1));
+  submit(request(2, 64 * 2, 1, 1));
   EXPECT_EQ(state_.load().pages.free, 0u);  // what is promised is not free
   const auto gave_up = to_gateway<GaveUp>(after(10s));
   ASSERT_EQ(gave_up.size(), 1u);
   EXPECT_EQ(gave_up[0].why, GiveUp::full);
   EXPECT_EQ(gave_up[0].request, RequestId{2});
+}
+
+// Requests are admitted with room for eight tokens a choice; the pool has eight pages.
+class GrowingTest : public DecodeStateTest {
+ protected:
+  GrowingTest() : DecodeStateTest(8) {}
+  // Steps until the last one's `done`, every sequence saying token 3; returns what was said.
+  template <class Done>
+  std::vector<GaveUp> run(Actions actions, Done done) {
+    std::vector<GaveUp> said = to_gateway<GaveUp>(actions);
+    for (int steps = 0; !done() && steps < 1000; ++steps) {
+      const auto compute = all<Compute>(actions);
+      if (compute.empty()) break;
+      now_ += 1ms;
+      actions = answer(compute.back(), {3});
+      for (const GaveUp& gave_up : to_gateway<GaveUp>(actions)) said.push_back(gave_up);
+    }
+    return said;
+  }
+};
+
+TEST_F(GrowingTest, AnAnswerGetsItsPagesAsItGrows) {
+  const Actions actions = submit(request(1, 10, 1, 300));
+  EXPECT_EQ(free_pages(), 7u) << "room for its prompt and eight tokens";
+  run(actions, [&] { return state_.counts().tokens >= 100; });
+  EXPECT_EQ(free_pages(), 6u);
+  EXPECT_TRUE(run(submit(request(9, 1, 1, 1)), [&] { return false; }).empty());
+}
+
+TEST_F(GrowingTest, WithoutAFreePageTheYoungestGivesWay) {
+  RequestState old = request(1, 10, 1, 500), young = request(2, 10, 1, 500);
+  old.age = 5s;  // placed again: it came last, and it is the older one
+  young.age = 1s;
+  Actions actions = submit(young);
+  submit(old);
+  const auto said = run(actions, [&] { return state_.counts().preempted > 0; });
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].request, RequestId{2});
+  EXPECT_EQ(said[0].why, GiveUp::preempted);
+  EXPECT_FALSE(said[0].blame);
+  EXPECT_GE(free_pages(), 3u) << "all but what the old one has";
+}
+
+TEST_F(GrowingTest, TheLessUrgentGivesWayBeforeTheYounger) {
+  RequestState idle = request(1, 10, 1, 500), urgent = request(2, 10, 1, 500);
+  idle.age = 1s;
+  idle.priority = 5;
+  Actions actions = submit(idle);
+  submit(urgent);
+  const auto said = run(actions, [&] { return state_.counts().preempted > 0; });
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].request, RequestId{1});
 }
 
 TEST_F(DecodeStateTest, ASilentRequestSaysThatItLivesAndEndsAtItsDeadline) {

@@ -10,13 +10,16 @@ class HandoffsTest : public testing::Test {
   static constexpr RequestId kRequest{42};
   inline static const Peer kPrefill{"prefill-0", Incarnation{5}, "p"};
 
-  void start(uint32_t prompt = 100, uint32_t max_tokens = 64) {
+  void start(uint32_t prompt = 100, uint32_t max_tokens = 64,
+             std::optional<uint32_t> scores = std::nullopt) {
     RequestState request;
     request.id = kRequest;
     request.attempt = Attempt{1};
     request.prompt.resize(prompt);
     request.stop.max_tokens = max_tokens;
+    request.report.prompt_logprobs = scores;
     handoffs_.start(request, kPrefill, 60s, now_);
+    EXPECT_EQ(told<PrefillJob>().at(0).prompt_logprobs, scores);
     job_ = told<PrefillJob>().at(0).job;
   }
   void say(FromPrefill message) {
@@ -72,6 +75,35 @@ class HandoffsTest : public testing::Test {
   Actions actions_;
 };
 
+TEST_F(HandoffsTest, ScoresArePassedOnAndASealWithoutAllOfThemIsNone) {
+  start(100, 0, 1);
+  const Reserved reserved = reserve();
+  const auto scores = [&](uint32_t first, uint32_t count) {
+    say(PromptScores{job_, {first, std::vector<PromptScore>(count)}});
+  };
+  scores(1, 60);
+  auto passed = handoffs_.take_scored();
+  ASSERT_EQ(passed.size(), 1u);
+  EXPECT_EQ(passed[0].request, kRequest);
+  EXPECT_EQ(passed[0].scores.scores.size(), 60u);
+  land_all(reserved);
+  seal(reserved);
+  const auto lost = handoffs_.take_lost();
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].blame, kPrefill.incarnation);
+  EXPECT_TRUE(handoffs_.take_done().empty());
+}
+
+TEST_F(HandoffsTest, ScoresWithAGapLoseTheJob) {
+  for (const auto& [first, count] : {std::pair(2u, 5u), std::pair(1u, 100u)}) {
+    start(100, 0, 1);
+    reserve();
+    say(PromptScores{job_, {first, std::vector<PromptScore>(count)}});
+    EXPECT_EQ(handoffs_.take_lost().size(), 1u);
+    EXPECT_TRUE(handoffs_.take_scored().empty());
+  }
+}
+
 TEST_F(HandoffsTest, AReservationHoldsAllPagesThatTheRequestMayEverWrite) {
   start();  // 99 entries, then up to 63 more
   const Reserved reserved = reserve();
@@ -81,16 +113,35 @@ TEST_F(HandoffsTest, AReservationHoldsAllPagesThatTheRequestMayEverWrite) {
 }
 
 TEST_F(HandoffsTest, AFullPoolSaysNotBeforeAtOnceAndHoldsNothing) {
-  start(100, 64 * 9);
-  say(Reserve{job_, 2});
+  start(64 * 9);
+  say(Reserve{job_, 9});
   const auto first = told<NotBefore>();
-  say(Reserve{job_, 2});
+  say(Reserve{job_, 9});
   EXPECT_EQ(told<NotBefore>().at(0).delay, first.at(0).delay * 2);
   EXPECT_EQ(pool_.counts().free, 8u);
   say(Abort{job_, "refused too often"});
   const auto lost = handoffs_.take_lost();
   EXPECT_EQ(lost.at(0).why, GiveUp::full);
   EXPECT_FALSE(lost[0].blame.has_value());  // prefill is not at fault
+}
+
+TEST_F(HandoffsTest, RoomIsKeptForAJobThatWasRefusedAgainAndAgain) {
+  start(64 * 6);  // six pages, and some for the answer
+  const JobId large = job_;
+  pool_.allocate(4, kvcache::PageState::in_use);
+  for (int asked = 0; asked < 3; ++asked) say(Reserve{large, 6});
+  RequestState small;
+  small.id = RequestId{43};
+  small.attempt = Attempt{1};
+  small.prompt.resize(10);
+  small.stop.max_tokens = 1;
+  handoffs_.start(small, kPrefill, 60s, now_);
+  const JobId later = told<PrefillJob>().at(0).job;
+  say(Reserve{later, 1});
+  EXPECT_EQ(told<NotBefore>().size(), 1u) << "though there is room for it";
+  after(4500ms);  // the large one does not ask any more
+  say(Reserve{later, 1});
+  EXPECT_EQ(told<Reserved>().size(), 1u);
 }
 
 TEST_F(HandoffsTest, AReserveThatComesTwiceIsAnsweredAlike) {

@@ -7,6 +7,22 @@
 namespace baton::decode {
 namespace {
 
+TEST(PageNeed, OfARequestIsForWhatIsKnownAndTheFirstTokensOfEachChoice) {
+  RequestState request;
+  request.prompt.resize(65);
+  request.stop.max_tokens = 10000;
+  DecodeLimits limits;
+  limits.growth_tokens = 100;
+  EXPECT_EQ(tokens_ahead(request, limits), 100u);
+  EXPECT_EQ(page_need(request, limits), (PageNeed{1, 2}));
+  request.choices = 2;
+  request.known = {{1, 2, 3}, std::vector<TokenId>(64)};
+  EXPECT_EQ(tokens_ahead(request, limits), 164u);
+  EXPECT_EQ(page_need(request, limits), (PageNeed{1, 6}));
+  request.stop.max_tokens = 70;
+  EXPECT_EQ(tokens_ahead(request, limits), 70u) << "and never for more than may come";
+}
+
 TEST(PageNeed, CountsThePromptAndAllThatAChoiceMayWrite) {
   EXPECT_EQ(page_need(1, 1, 1), (PageNeed{0, 1}));    // position 0 is decode's first step
   EXPECT_EQ(page_need(65, 1, 1), (PageNeed{1, 1}));   // entries 0..63, then position 64
@@ -51,6 +67,30 @@ TEST_F(ValidateTest, PromptAndAnswerMustFitTheContextAndThePool) {
   EXPECT_FALSE(valid());
   request_.stop.max_tokens = 48;
   request_.choices = 5;  // five pages of four
+  EXPECT_FALSE(valid());
+}
+
+TEST_F(ValidateTest, NoTokensAreAskedForOnlyWithScoresOfThePrompt) {
+  request_.stop.max_tokens = 0;
+  EXPECT_FALSE(valid());
+  request_.report.prompt_logprobs = 20;
+  EXPECT_TRUE(valid());
+  request_.report.prompt_logprobs = 21;
+  EXPECT_FALSE(valid());
+}
+
+TEST_F(ValidateTest, AllowedTokensAndBadWordsAreOfTheVocabularyAndBounded) {
+  request_.sampling.allowed = {99};
+  request_.sampling.bad_words = {{1, 2}, {99}};
+  EXPECT_TRUE(valid());
+  request_.sampling.bad_words.push_back({100});
+  EXPECT_FALSE(valid());
+  request_.sampling.bad_words = {std::vector<TokenId>(257)};
+  EXPECT_FALSE(valid());
+  request_.sampling.bad_words.assign(129, {1});
+  EXPECT_FALSE(valid());
+  request_.sampling.bad_words.clear();
+  request_.sampling.allowed = {100};
   EXPECT_FALSE(valid());
 }
 

@@ -84,6 +84,37 @@ TEST_F(OutputTextTest, BeforeMinTokensNoStopStringCounts) {
   EXPECT_EQ(events[3].finish, FinishReason::stop);
 }
 
+TEST_F(OutputTextTest, AMarkerIsNoTextAndWhatWasHeldBackComesWithIt) {
+  request_.parts.markers = {{kC, Part::tool}};
+  request_.stop.strings = {"BA"};
+  const auto events = say({kB, kC, kA, kFirstHalf, kC, kA});
+  EXPECT_EQ(events[0].text, "");
+  EXPECT_EQ(events[1].text, "B");
+  EXPECT_EQ(events[1].token, kC);
+  EXPECT_EQ(events[2].text, "A") << "what came before the marker doesn't begin a stop string";
+  EXPECT_EQ(events[4].text, "\xef\xbf\xbd");
+  EXPECT_EQ(events[5].text, "A");
+}
+
+TEST_F(OutputTextTest, StopStringsEndContentOnly) {
+  request_.parts = {Part::reasoning, {{kC, Part::content}}, std::nullopt};
+  request_.stop.strings = {"B"};
+  const auto events = say({kB, kB, kC, kA, kB});
+  ASSERT_EQ(events.size(), 5u);
+  EXPECT_EQ(joined(events), "BBA");
+  EXPECT_EQ(events[4].finish, FinishReason::stop);
+  request_.stop.max_tokens = 3;
+  EXPECT_EQ(say({kB, kB, kC})[2].finish, FinishReason::length);
+}
+
+TEST_F(OutputTextTest, AStopStringMayBeCompletedByWhatAMarkerReveals) {
+  request_.parts.markers = {{kC, Part::tool}};
+  request_.stop.strings = {"\xef\xbf\xbd"};
+  const auto events = say({kA, kFirstHalf, kC, kA});
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[2].finish, FinishReason::stop);
+}
+
 TEST_F(OutputTextTest, TheSameTokensGiveTheSameEventsAgain) {
   request_.stop.strings = {"CA"};
   const std::vector<TokenId> tokens = {kA, kC, kB, kFirstHalf, kSecondHalf, kC, kA};

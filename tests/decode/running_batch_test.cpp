@@ -93,6 +93,19 @@ TEST_F(RunningBatchTest, DraftsNeverReachBeyondMaxTokensOrAcrossMinTokens) {
   EXPECT_EQ(step[1].masked.size(), 1u);
 }
 
+TEST_F(RunningBatchTest, DraftsNeverReachWhereATokenWillBeForced) {
+  Sequence thinking = sequence(1, 5);
+  thinking.drafts = {51, 52};
+  thinking.parts = PartTracker({Part::reasoning, {{9, Part::content}}, 2});
+  batch_.add(thinking);
+  auto step = batch_.build();
+  EXPECT_EQ(step[0].drafts.size(), 1u);
+  batch_.complete({said({51, 52}, {53})});
+  step = batch_.build();
+  EXPECT_EQ(step[0].forced, 9u);
+  EXPECT_TRUE(step[0].drafts.empty());
+}
+
 TEST_F(RunningBatchTest, ReplayedTokensAreFedManyRowsAtATimeBeforeSamplingGoesOn) {
   batch_.add(sequence(1, 5, 20));
   auto step = batch_.build();

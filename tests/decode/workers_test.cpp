@@ -4,7 +4,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "decode/decode_worker.h"
-#include "parallel/local_port.h"
+#include "parallel/exchange/local_port.h"
 #include "prefill/prefill_worker.h"
 #include "proto/direct.h"
 #include "scheduler/scheduler_service.h"
@@ -26,7 +26,7 @@ class WorkersTest : public ::testing::Test {
     options_.instance.kv_memory = size_t{4} << 20;
     options_.instance.max_num_seqs = 2;
     decode::fit_rows(options_);
-    auto instance = model::Instance::open(options_.instance, parallel::lone_port());
+    auto instance = model::Instance::open(options_.instance, parallel::lone_port(), clock_);
     ASSERT_TRUE(instance) << instance.error().message;
     instance_ = *std::move(instance);
     auto listener = network_.listen(io_.get_executor(), "scheduler", scheduler_.acceptors());
@@ -51,7 +51,8 @@ class WorkersTest : public ::testing::Test {
     run_until([&] { return scheduler_.view().instances.size() == 1; });
     scheduler::Identity other;
     other.peer = {"worker-0", Incarnation{1}, "elsewhere"};
-    scheduler::Member later(io_.get_executor(), *connector_, "scheduler", other, Log(), [] {});
+    scheduler::Member later(io_.get_executor(), *connector_, "scheduler", other, Log(),
+                            {.on_fenced = [] {}, .on_rebalance = [] {}});
     later.beat({});
     run_until([&] { return ended; });
     bool drained = false;

@@ -103,6 +103,12 @@ class Cluster:
             self._model = self.ask("/v1/models")[2]["data"][0]["id"]
         return self._model
 
+    def metric(self, name):
+        """The sum of a metric over all its labels; 0 where it is not there."""
+        lines = self.ask("/metrics")[2].decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if re.match(re.escape(name) + r"[{ ]", line))
+
     def stream(self, path, body):
         """The events of a stream, parsed; the last is the string [DONE]. A generator."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from cluster import BIN, DEMO, cluster
 
 BODY = {"model": "demo", "prompt": "Count the letters. " * 40, "temperature": 0.9, "seed": 11,
         "max_tokens": 150, "ignore_eos": True, "return_token_ids": True}
+LOST_RANK = re.compile(r"baton up: \S+ was lost: rank \d+ exited on signal 9")
 
 
 def tokens_of(events):
@@ -54,17 +56,21 @@ class Faults(unittest.TestCase):
         self.assertEqual(shared_memory_in_use(), before)
 
     def test_one_rank_of_an_instance_dies_and_with_it_the_instance(self):
-        before = sorted(os.listdir("/dev/shm"))
+        before = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])
         ranks = ("--prefill", "tp=2,dp=1", "--decode", "tp=2,dp=2")
         with cluster(DEMO, *ranks) as running:
             whole = self.stream_with_fault(running, lambda: None)
             for program, rank in (("baton-decode", -1), ("baton-decode", 0), ("baton-prefill", -1)):
                 with self.subTest(program, rank=rank):
-                    pid = running.pids(program)[rank]
+                    pids = running.pids(program)
                     again = self.stream_with_fault(
-                        running, lambda p=pid: os.kill(p, signal.SIGKILL))
+                        running, lambda p=pids[rank]: os.kill(p, signal.SIGKILL))
                     self.assertEqual(again, whole)
-        self.assertEqual(sorted(os.listdir("/dev/shm")), before, "a dead rank leaves nothing")
+                    self.wait_until(lambda old=pids, name=program:
+                                    not set(old) & set(running.pids(name)))
+            self.wait_until(lambda: len(LOST_RANK.findall("".join(running.said))) == 3)
+        after = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])
+        self.assertEqual(after, before, "a dead rank leaves nothing")
 
     def test_both_decode_instances_die_and_come_back(self):
         with cluster(DEMO, "--decode", "instances=2") as running:

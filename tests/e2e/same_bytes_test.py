@@ -3,6 +3,7 @@
 The oracle is a digest of the logits of every token (`return_logits_digest`).
 """
 import concurrent.futures
+import time
 import unittest
 
 from cluster import DEMO, cluster
@@ -76,6 +77,18 @@ class SameBytes(unittest.TestCase):
     def test_ranks_on_virtual_hosts(self):
         self.check("--prefill", "tp=4,ranks_per_host=4,overlap=on", "--decode",
                    "tp=1,dp=6,ranks_per_host=2")
+
+    def test_experts_that_move_while_requests_run(self):
+        with cluster(DEMO, "--prefill", "tp=1,dp=2,redundant=4", "--decode",
+                     "tp=1,dp=4,redundant=4") as running:
+            self.assertEqual(all_at_once(running), self.reference)
+            for _ in range(3):
+                self.assertEqual(running.ask("/admin/rebalance", {})[0], 202)
+                self.assertEqual(all_at_once(running), self.reference)
+            deadline = time.monotonic() + 30
+            while running.metric("baton_expert_layers_switched_total") == 0:
+                self.assertLess(time.monotonic(), deadline, "no layer's experts have moved")
+                self.assertEqual(all_at_once(running), self.reference)
 
 
 if __name__ == "__main__":

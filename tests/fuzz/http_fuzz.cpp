@@ -72,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   testing::FakeEngine engine(context.get_executor());
   WorkQueue work(context.get_executor(), 1, 1);
   uint64_t drawn = 0;
+  const ApiKeys keys;
   Router router({context.get_executor(),
                  model,
                  engine,
@@ -80,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                  serving,
                  [&drawn] { return ++drawn; },
                  {}},
-                {}, metrics, Log(), {});
+                keys, metrics, Log(), {});
   std::vector<Answer> answers(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     if (router.refuse(requests[i])) {

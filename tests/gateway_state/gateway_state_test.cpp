@@ -20,12 +20,14 @@ class GatewayStateTest : public testing::Test {
     now_ += time;
     return step(Tick{});
   }
-  Actions begin(uint32_t choices = 1, Duration time_left = 60s) {
+  Actions begin(uint32_t choices = 1, Duration time_left = 60s,
+                std::optional<uint32_t> scores = std::nullopt, uint32_t max_tokens = 5) {
     RequestState request;
     request.id = kRequest;
     request.prompt = {1, 2, 3};
     request.choices = choices;
-    request.stop.max_tokens = 5;
+    request.stop.max_tokens = max_tokens;
+    request.report.prompt_logprobs = scores;
     return step(Begin{request, time_left});
   }
   Actions place(uint32_t attempt = 1, Peer on = kFirst) {
@@ -40,7 +42,7 @@ class GatewayStateTest : public testing::Test {
     return event;
   }
   Actions say(std::vector<TokenEvent> tokens, uint32_t attempt = 1, Peer from = kFirst) {
-    return step(DecodeSaid{from, Progress{kRequest, Attempt{attempt}, std::move(tokens), {}}});
+    return step(DecodeSaid{from, Progress{kRequest, Attempt{attempt}, std::move(tokens), {}, {}}});
   }
   template <class Wanted>
   static std::vector<Wanted> all(const Actions& actions) {
@@ -106,6 +108,45 @@ TEST_F(GatewayStateTest, AfterAGapTheRequestIsPlacedAgainWithWhatTheClientHas) {
   EXPECT_EQ(again.at(0).request.known, (std::vector<std::vector<TokenId>>{{100}}));
 }
 
+TEST_F(GatewayStateTest, ScoresAreDeliveredOnceInOrderWhoeverMakesThem) {
+  begin(1, 60s, 2);
+  place();
+  const auto scores = [&](uint32_t first, uint32_t count, uint32_t attempt, const Peer& from) {
+    Progress progress{kRequest, Attempt{attempt}, {}, {}, PromptScoreRun{first, {}}};
+    for (uint32_t i = 0; i < count; ++i)
+      progress.scores->scores.push_back({{first + i, -1}, 1, {}});
+    return step(DecodeSaid{from, std::move(progress)});
+  };
+  EXPECT_EQ(all<Deliver>(scores(1, 1, 1, kFirst)).at(0).scores->first, 1u);
+  const Actions early = say({token(0)});  // a token before all scores are there
+  EXPECT_TRUE(all<Deliver>(early).empty());
+  place(2, kSecond);
+  const auto rest = all<Deliver>(scores(1, 2, 2, kSecond));
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0].scores->first, 2u);
+  EXPECT_EQ(rest[0].scores->scores.at(0).token.token, 2u);
+  EXPECT_EQ(all<Deliver>(say({token(0)}, 2, kSecond)).size(), 1u);
+  EXPECT_EQ(to_scheduler<Place>(scores(3, 1, 2, kSecond)).size(), 1u) << "more than the prompt has";
+}
+
+TEST_F(GatewayStateTest, ARequestForNoTokensIsOverWhenItIsScored) {
+  begin(1, 60s, 0, 0);
+  place();
+  Progress progress{kRequest, Attempt{1}, {}, DecodeTimes{}, {}};
+  EXPECT_TRUE(all<Finished>(step(DecodeSaid{kFirst, progress})).empty()) << "scores are missing";
+  place(2, kSecond);
+  progress.attempt = Attempt{2};
+  progress.scores = PromptScoreRun{1, std::vector<PromptScore>(2)};
+  progress.times.reset();
+  EXPECT_TRUE(all<Finished>(step(DecodeSaid{kSecond, progress})).empty());
+  progress = {kRequest, Attempt{2}, {}, DecodeTimes{.queued = 1ms}, {}};
+  now_ += 5ms;
+  const auto finished = all<Finished>(step(DecodeSaid{kSecond, progress}));
+  ASSERT_EQ(finished.size(), 1u);
+  EXPECT_EQ(finished[0].usage, (Usage{3, 0}));
+  EXPECT_EQ(sum_of_parts(finished[0].timeline), finished[0].timeline.first_token);
+}
+
 TEST_F(GatewayStateTest, AnAttemptThatWasGivenUpIsNeverDeliveredAndToldToCancel) {
   begin();
   place();
@@ -148,6 +189,21 @@ TEST_F(GatewayStateTest, AttemptsAreBounded) {
   const auto failed = all<Failed>(step(DecodeDown{Incarnation{1}}));
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_EQ(failed[0].why, Failure::unavailable);
+}
+
+TEST_F(GatewayStateTest, WhoGivesWayToOlderRequestsSpendsNoAttempt) {
+  begin();
+  Duration age{};
+  for (uint32_t attempt = 1; attempt <= 9; ++attempt) {
+    const auto submits = to_decode<Submit>(place(attempt));
+    EXPECT_TRUE(attempt == 1 || submits.at(0).request.age > age) << "it grows older";
+    age = submits.at(0).request.age;
+    const Actions actions = step(DecodeSaid{
+        kFirst, GaveUp{kRequest, Attempt{attempt}, GiveUp::preempted, std::nullopt, "older"}});
+    EXPECT_TRUE(all<Failed>(actions).empty());
+    after(3s);
+  }
+  EXPECT_EQ(state_.counts().preempted, 9u);
 }
 
 TEST_F(GatewayStateTest, OnlyAFirstAttemptIsRefusedBecauseTheClusterIsFull) {

@@ -70,13 +70,8 @@ inline std::vector<float> random_floats(uint64_t seed, size_t n, float scale = 1
   return values;
 }
 
-// The paths that this processor has.
-inline std::vector<const Kernels*> paths() {
-  std::vector<const Kernels*> all;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (const Kernels* kernels = kernels_for(isa)) all.push_back(kernels);
-  }
-  return all;
-}
+// The paths under test: those that this processor has (native_paths.cpp), or emulated ones
+// (emulated_paths.cpp).
+std::vector<const Kernels*> paths();
 
 }  // namespace baton::kernels::testing

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/layers/mlp/exact_mlp.h"
 #include "tests/layers/fixture.h"
 
 namespace baton::layers {
@@ -46,7 +47,7 @@ TEST_P(ExpertsOf, AddTheWeightedOutputsOfTheChosen) {
   const size_t n = config.hidden_size;
   constexpr uint32_t kRows = 23;
   kernels::Team team(kernels::best_kernels(), model.pool, kernels::panel_floats(512));
-  Mlp mlp(team, kRows * 512);
+  ExactMlp mlp(team, kRows * 512);
   Experts experts(config, setup_of(model, kRows), *model.port, team, mlp);
   const auto x = random_floats(1, kRows * n);
   const auto before = random_floats(2, kRows * n);
@@ -68,13 +69,13 @@ TEST_P(ExpertsOf, ARowsResultIsTheSameAlone) {
   const size_t n = model.config().hidden_size;
   constexpr uint32_t kRows = 9;
   kernels::Team team(kernels::best_kernels(), model.pool, kernels::panel_floats(512));
-  Mlp mlp(team, kRows * 512);
+  ExactMlp mlp(team, kRows * 512);
   Experts experts(model.config(), setup_of(model, kRows), *model.port, team, mlp);
   const auto x = random_floats(3, kRows * n);
   std::vector<float> together(kRows * n);
   run(experts, model, *weights.layers[2].moe, kRows, x.data(), together.data());
   uint64_t tokens = 0;
-  for (const uint32_t count : experts.rows_by_expert()) tokens += count;
+  for (const uint32_t count : experts.rows_by_slot()) tokens += count;
   EXPECT_EQ(tokens, kRows * experts.chosen());
   for (size_t r = 0; r < kRows; ++r) {
     std::vector<float> alone(n);

@@ -6,7 +6,7 @@
 #include "base/hash/counter_rng.h"
 #include "kvcache/pool_memory.h"
 #include "model/layers/network.h"
-#include "parallel/local_port.h"
+#include "parallel/exchange/local_port.h"
 #include "tests/layers/slow_network.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
@@ -37,7 +37,7 @@ class Model {
   const std::filesystem::path& path() const { return folder_.path(); }
 
   Weights weights() {
-    return load_weights(checkpoint(), kernels::best_kernels(), pool, {}).value();
+    return load_weights({checkpoint()}, kernels::best_kernels(), pool, {}).value();
   }
   // Every expert once, in order, on one rank.
   parallel::ExpertPlacement placement() const {

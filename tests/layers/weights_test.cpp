@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/checkpoint/packed/packer.h"
 #include "tests/layers/fixture.h"
 
 namespace baton::layers {
@@ -74,10 +75,47 @@ TEST(Weights, AnFp8CodeThatIsNoNumberIsRefusedByName) {
   }
   baton::testing::write_tensors(tensors, 2, model.path());
   const auto damaged = checkpoint::Checkpoint::open(model.path()).value();
-  const auto refused = load_weights(damaged, kernels::best_kernels(), model.pool, {});
+  const auto refused = load_weights({damaged}, kernels::best_kernels(), model.pool, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
   EXPECT_NE(refused.error().message.find("layers.2.self_attn.o_proj"), std::string::npos);
+}
+
+// What the mode packs comes from the packed file, the rest from the checkpoint.
+TEST(Weights, OfAModeThatPacksAreMappedAndVerified) {
+  Model model;
+  const auto mode = checkpoint::find_numeric_mode("fast").value();
+  auto file =
+      open_packed(model.checkpoint(), {mode, {}}, kernels::best_kernels(), model.pool).value();
+  const Share share{.tp = 2, .tp_rank = 1};
+  const auto weights =
+      load_weights({model.checkpoint(), &file}, kernels::best_kernels(), model.pool, share).value();
+  EXPECT_FALSE(weights.embedding.packed());
+  EXPECT_TRUE(weights.head.packed());
+  const LayerWeights& layer = weights.layers[1];
+  const auto& c = model.config();
+  EXPECT_FALSE(layer.moe->router.packed());
+  EXPECT_TRUE(layer.moe->slots[3].down.packed());
+  EXPECT_TRUE(layer.moe->shared->up.packed());
+  EXPECT_EQ(layer.attention.q.rows(), c.num_heads / 2 * c.qk_head_dim());
+  EXPECT_EQ(layer.attention.o.cols(), c.num_heads / 2 * c.v_head_dim);
+  EXPECT_EQ(layer.attention.keys.rows(), c.num_heads / 2 * c.qk_nope_head_dim);
+  EXPECT_EQ(layer.attention.values.rows(), c.num_heads / 2 * c.v_head_dim);
+  EXPECT_EQ(layer.attention.absorb.rows(), c.num_heads / 2 * c.kv_lora_rank);
+  EXPECT_TRUE(layer.attention.kv_b.empty());
+  EXPECT_TRUE(
+      load_expert({model.checkpoint(), &file}, kernels::best_kernels(), 1, 5)->gate.packed());
+
+  auto bytes = baton::testing::read_file(file.path());
+  bytes[file.layout().find("model.layers.1.mlp.experts.5.up_proj.weight")->offset + 70] ^= 1;
+  baton::testing::write_file(file.path(), bytes);
+  const auto refused =
+      load_weights({model.checkpoint(), &file}, kernels::best_kernels(), model.pool, share);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_NE(refused.error().message.find("experts.5.up_proj"), std::string::npos);
+  EXPECT_FALSE(load_expert({model.checkpoint(), &file}, kernels::best_kernels(), 1, 5));
+  EXPECT_TRUE(load_expert({model.checkpoint(), &file}, kernels::best_kernels(), 1, 4));
 }
 
 }  // namespace

@@ -4,14 +4,15 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "kvcache/pool_memory.h"
-#include "model/team_runner.h"
-#include "parallel/local_port.h"
+#include "model/team/team_runner.h"
+#include "parallel/exchange/local_port.h"
 
 namespace baton::testing {
 
@@ -24,12 +25,14 @@ struct Session {
   bool verify_drafts = false;   // feed the drafts back
   std::vector<TokenId> forced;  // fed as drafts instead, from the first token on
   uint32_t forced_at_once = 1;
+  std::optional<uint32_t> score;  // of the prompt's tokens, with that many alternatives
 
   std::vector<PageId> pages;
   Position filled = 0;  // positions run so far
   std::vector<TokenId> output;
   std::vector<model::SampledToken> sampled;
   std::vector<TokenId> drafts;        // for the next step
+  std::vector<PromptScore> scores;    // of the prompt's tokens from the second on
   std::vector<TokenLogprob> drafted;  // every draft that was made, with its log-probability
   uint32_t steps = 0;
 
@@ -50,9 +53,12 @@ struct Session {
     rows.first = filled;
     rows.tokens = std::span(prompt).subspan(filled, count);
     rows.next = prompt[filled + count];
+    rows.score = score;
     return rows;
   }
-  void was_filled(const model::SequenceRows& rows) {
+  void was_filled(const model::SequenceRows& rows, const model::SequenceResult& result) {
+    check(!score || result.scores.size() == rows.tokens.size(), "every row is scored");
+    for (const auto& scored : result.scores) scores.push_back(scored.score);
     filled += static_cast<Position>(rows.tokens.size());
   }
 
@@ -100,15 +106,20 @@ struct Session {
 // An instance in this process: each rank but the first is a thread.
 class Harness {
  public:
+  // What goes around each rank's port; called by the rank's own thread.
+  using Wrap = std::function<std::unique_ptr<parallel::Port>(std::unique_ptr<parallel::Port> port)>;
+
   Harness(const checkpoint::Checkpoint& checkpoint, const model::RunnerOptions& options,
-          uint32_t pages = 96)
+          uint32_t pages = 96, const Wrap& wrap = std::identity())
       : hub_(options.layout.ranks()),
-        port_(hub_.port(0)),
-        runner_(model::TeamRunner::create(checkpoint, options, *port_, [] {}).value()),
+        port_(wrap(hub_.port(0))),
+        runner_(model::TeamRunner::create(
+                    checkpoint, options, *port_, [] {}, clock_)
+                    .value()),
         cache_(kvcache::PoolMemory::create_private(runner_->page_format(), pages).value()) {
     for (uint32_t r = 1; r < hub_.ranks(); ++r) {
-      ranks_.emplace_back([this, r, &checkpoint, options] {
-        const auto port = hub_.port(r);
+      ranks_.emplace_back([this, r, &checkpoint, options, wrap] {
+        const auto port = wrap(hub_.port(r));
         const auto rank = model::RankRunner::create(checkpoint, options, *port).value();
         model::StepServer server(*rank, *port, options.layout.tp);
         while (server.serve(cache_)) {
@@ -124,6 +135,7 @@ class Harness {
   model::TeamRunner& runner() { return *runner_; }
   layers::Network& network() { return runner_->rank().network(); }  // of rank 0
   kvcache::PoolMemory& cache() { return cache_; }
+  ManualClock& clock() { return clock_; }
 
   Session open(std::vector<TokenId> prompt, uint32_t answer_tokens = 64) {
     Session session;
@@ -139,8 +151,8 @@ class Harness {
   void prefill(Session& session, uint32_t chunk = 512) {
     while (session.filled + 1 < session.prompt_tokens()) {
       const auto rows = session.fill(chunk);
-      runner_->step(std::span(&rows, 1), cache_, {});
-      session.was_filled(rows);
+      const auto results = runner_->step(std::span(&rows, 1), cache_, {});
+      session.was_filled(rows, results.front());
     }
   }
   void decode_step(Session& session) {
@@ -153,6 +165,7 @@ class Harness {
   }
 
  private:
+  ManualClock clock_;
   parallel::LocalHub hub_;
   std::unique_ptr<parallel::Port> port_;
   std::unique_ptr<model::TeamRunner> runner_;

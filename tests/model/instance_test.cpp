@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "parallel/local_port.h"
+#include "parallel/exchange/local_port.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
 
@@ -19,17 +19,18 @@ class InstanceTest : public ::testing::Test {
   }
 
   std::string refusal() const {
-    const auto opened = Instance::open(options_, parallel::lone_port());
+    const auto opened = Instance::open(options_, parallel::lone_port(), clock_);
     EXPECT_FALSE(opened);
     return opened ? "" : opened.error().message;
   }
 
   testing::TemporaryFolder folder_;
   InstanceOptions options_;
+  SystemClock clock_;
 };
 
 TEST_F(InstanceTest, OpensWhatFitsAndSaysWhatItIs) {
-  const auto instance = Instance::open(options_, parallel::lone_port());
+  const auto instance = Instance::open(options_, parallel::lone_port(), clock_);
   ASSERT_TRUE(instance) << instance.error().message;
   const Manifest& manifest = (*instance)->manifest;
   EXPECT_EQ(manifest.model_fingerprint.size(), 64u);
@@ -41,7 +42,7 @@ TEST_F(InstanceTest, OpensWhatFitsAndSaysWhatItIs) {
 
 TEST_F(InstanceTest, TcpNeedsNoSharedMemory) {
   options_.transport = "tcp";
-  const auto instance = Instance::open(options_, parallel::lone_port());
+  const auto instance = Instance::open(options_, parallel::lone_port(), clock_);
   ASSERT_TRUE(instance);
   EXPECT_TRUE((*instance)->pool.shared_name().empty());
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash/counter_rng.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 #include "tests/model/harness.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
@@ -18,6 +19,7 @@ using testing::Session;
 struct Shape {
   std::string name;
   CheckpointSpec spec;
+  std::string mode = "exact";
 };
 
 CheckpointSpec with(CheckpointSpec spec, const nlohmann::json& changes) {
@@ -75,6 +77,18 @@ std::vector<Shape> shapes() {
   };
 }
 
+// Each shape in each numeric mode.
+std::vector<Shape> shapes_and_modes() {
+  std::vector<Shape> all;
+  for (const checkpoint::NumericMode& mode : checkpoint::numeric_modes()) {
+    for (const Shape& shape : shapes()) {
+      all.push_back(
+          {std::string(mode.name) + "_" + shape.name, shape.spec, std::string(mode.name)});
+    }
+  }
+  return all;
+}
+
 std::vector<TokenId> random_prompt(uint64_t seed, size_t tokens, size_t vocabulary) {
   SeededRandom random(seed);
   std::vector<TokenId> prompt(tokens);
@@ -90,7 +104,7 @@ class SameBytes : public ::testing::TestWithParam<Shape> {
   void SetUp() override {
     testing::write_checkpoint(GetParam().spec, folder_.path());
     checkpoint_.emplace(checkpoint::Checkpoint::open(folder_.path()).value());
-    harness_.emplace(*checkpoint_, RunnerOptions{});
+    harness_.emplace(*checkpoint_, RunnerOptions{.mode = GetParam().mode});
     Session session = open(*harness_);
     harness_->prefill(session);
     harness_->decode(session, kAnswer);
@@ -122,7 +136,7 @@ class SameBytes : public ::testing::TestWithParam<Shape> {
   std::vector<TokenId> output_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SameBytes, ::testing::ValuesIn(shapes()),
+INSTANTIATE_TEST_SUITE_P(Shapes, SameBytes, ::testing::ValuesIn(shapes_and_modes()),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(SameBytes, ForAnyChunk) {
@@ -134,15 +148,31 @@ TEST_P(SameBytes, ForAnyChunk) {
 
 TEST_P(SameBytes, ForAnyNumberOfThreads) {
   for (const unsigned threads : {2u, 3u}) {
-    Harness harness(*checkpoint_, {.layout = {.threads = threads}});
+    Harness harness(*checkpoint_, {.mode = GetParam().mode, .layout = {.threads = threads}});
     expect_same(harness, 64);
   }
 }
 
+// Long enough for several blocks, tiles and spans of attention.
+TEST_P(SameBytes, OfALongPromptForAnyChunkAndThreads) {
+  std::vector<Digest> expected;
+  for (const auto& [chunk, threads] : {std::pair{512u, 1u}, {100u, 2u}, {512u, 3u}}) {
+    Harness harness(*checkpoint_, {.mode = GetParam().mode, .layout = {.threads = threads}});
+    Session session = harness.open(random_prompt(2, 600, checkpoint_->config().vocab_size), 64);
+    session.verify_drafts = threads == 2;
+    harness.prefill(session, chunk);
+    harness.decode(session, 3);
+    auto digests = session.digests();
+    digests.resize(3);
+    if (expected.empty()) expected = digests;
+    EXPECT_EQ(digests, expected) << chunk << " " << threads;
+  }
+}
+
 TEST_P(SameBytes, OnEveryKernelPath) {
-  for (const auto isa : {kernels::Isa::portable, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (kernels::kernels_for(isa) == nullptr) continue;
-    Harness harness(*checkpoint_, {.isa = static_cast<unsigned>(isa)});
+  for (unsigned isa = 0; isa < kernels::kIsas; ++isa) {
+    if (kernels::kernels_for(static_cast<kernels::Isa>(isa)) == nullptr) continue;
+    Harness harness(*checkpoint_, {.mode = GetParam().mode, .isa = isa});
     expect_same(harness, 64);
   }
 }
@@ -207,7 +237,7 @@ TEST_P(SameBytes, AloneOrInABatchOfEight) {
       if (rows[i].sampling != nullptr) {
         step[i]->was_decoded(rows[i], std::move(results[i]));
       } else {
-        step[i]->was_filled(rows[i]);
+        step[i]->was_filled(rows[i], results[i]);
       }
     }
   }
@@ -216,10 +246,10 @@ TEST_P(SameBytes, AloneOrInABatchOfEight) {
 
 // Entries that one runner filled, read by another: what disaggregation does.
 TEST_P(SameBytes, WhenAnotherRunnerFilledTheCache) {
-  Harness prefill(*checkpoint_, {.layout = {.threads = 2}});
+  Harness prefill(*checkpoint_, {.mode = GetParam().mode, .layout = {.threads = 2}});
   Session session = open(prefill);
   prefill.prefill(session, 64);
-  Harness decode(*checkpoint_, {});
+  Harness decode(*checkpoint_, {.mode = GetParam().mode});
   Session moved = open(decode);
   for (size_t p = 0; p < moved.pages.size(); ++p) {
     for (uint32_t l = 0; l < decode.cache().format().layers; ++l) {
@@ -247,6 +277,8 @@ class OneRunner : public ::testing::Test {
 TEST_F(OneRunner, SaysWhichPagesItNeeds) {
   EXPECT_EQ(harness_->runner().page_format(), (kvcache::PageFormat{4, (32 + 6) * 4}));
   EXPECT_TRUE(harness_->runner().has_mtp());
+  Harness fast(*checkpoint_, {.mode = "fast", .rows_max = 64, .sequences_max = 4});
+  EXPECT_EQ(fast.runner().page_format(), (kvcache::PageFormat{4, (32 + 6) * 2}));
 }
 
 TEST_F(OneRunner, TellsEachLayerOnceInOrder) {
@@ -258,18 +290,21 @@ TEST_F(OneRunner, TellsEachLayerOnceInOrder) {
   EXPECT_EQ(layers, (std::vector<uint32_t>{0, 1, 2, 3}));
 }
 
-TEST_F(OneRunner, CountsTheTokensOfEachExpert) {
+TEST_F(OneRunner, CountsTheRowsOfExperts) {
   Session session = harness_->open(random_prompt(1, 20, 96));
   harness_->prefill(session);
-  const auto counts = harness_->runner().expert_tokens();
-  ASSERT_EQ(counts.size(), 4u);
-  EXPECT_TRUE(counts[0].empty()) << "a dense layer";
-  EXPECT_EQ(std::accumulate(counts[1].begin(), counts[1].end(), uint64_t{0}), 19u * 3);
-  EXPECT_EQ(std::accumulate(counts[3].begin(), counts[3].end(), uint64_t{0}), 0u)
-      << "the MTP layer's experts run for drafts only";
+  std::vector<uint32_t> counts;
+  const auto rows = [&](size_t layer) {
+    const size_t slots = harness_->network().slots_per_rank();
+    const auto of_layer = std::span(counts).subspan(layer * slots, slots);
+    return std::accumulate(of_layer.begin(), of_layer.end(), 0u);
+  };
+  harness_->network().take_slot_tokens(counts);
+  EXPECT_EQ(rows(0), 19u * 3) << "of the first layer with experts";
+  EXPECT_EQ(rows(2), 0u) << "the MTP layer's experts run for drafts only";
   harness_->decode_step(session);
-  const auto after = harness_->runner().expert_tokens();
-  EXPECT_EQ(std::accumulate(after[3].begin(), after[3].end(), uint64_t{0}), 3u);
+  harness_->network().take_slot_tokens(counts);
+  EXPECT_EQ(rows(2), 3u);
 }
 
 TEST_F(OneRunner, ASequenceThatDoesNotDraftGetsNone) {
@@ -295,9 +330,11 @@ TEST_F(OneRunner, ReportsAlternativesOfTheRawDistribution) {
 }
 
 Error refusal(const checkpoint::Checkpoint& checkpoint, const RunnerOptions& options) {
+  const SystemClock clock;
   parallel::LocalHub hub(1);
   const auto port = hub.port(0);
-  const auto runner = TeamRunner::create(checkpoint, options, *port, [] {});
+  const auto runner = TeamRunner::create(
+      checkpoint, options, *port, [] {}, clock);
   return runner ? Error{} : runner.error();
 }
 

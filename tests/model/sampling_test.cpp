@@ -11,6 +11,7 @@
 namespace baton::model {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 
 std::vector<float> random_logits(uint64_t seed, size_t n, double scale) {
@@ -175,6 +176,43 @@ TEST_F(Sampling, BiasAddsAndMaskForbids) {
   for (Position p = 0; p < 50; ++p) {
     EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, masked, 0, p}), 2u);
   }
+}
+
+TEST_F(Sampling, ABadWordsLastTokenIsForbiddenWhereTheRestWasSaid) {
+  Sampler sampler(kernels::best_kernels(), 4);
+  const std::vector<float> logits = {1, 3, 2, 0};
+  const std::vector<TokenId> output = {2, 3}, fresh = {0};
+  SamplingParams params{.temperature = 0, .bad_words = {{3, 0, 1}}};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, output, fresh, {}, 0, 0}), 2u);
+  EXPECT_EQ(sampler.choose(logits, {params, {}, output, {}, {}, 0, 0}), 1u);
+  EXPECT_EQ(sampler.choose(logits, {params, output, {}, {}, {}, 0, 0}), 1u)
+      << "a prompt may say it";
+  params.bad_words = {{1}, {}, {2}};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, {}, 0, 0}), 0u);
+}
+
+TEST_F(Sampling, OnlyAllowedTokensAreChosenWhateverElseForbidsThem) {
+  Sampler sampler(kernels::best_kernels(), 4);
+  const std::vector<float> logits = {1, 3, 2, 0};
+  SamplingParams params{.temperature = 0, .allowed = {0, 2}};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, {}, 0, 0}), 2u);
+  const std::vector<TokenId> masked = {2};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, masked, 0, 0}), 0u);
+  params.bad_words = {{0}};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, masked, 0, 0}), 0u);
+  params.temperature = 1;
+  for (Position p = 0; p < 50; ++p) {
+    EXPECT_THAT(sampler.choose(logits, {params, {}, {}, {}, masked, 0, p}), AnyOf(0u, 2u));
+  }
+}
+
+TEST_F(Sampling, AScoreHasItsRankAndTheAlternatives) {
+  const std::vector<float> logits = {1, 3, 2, 3};
+  const PromptScore score = score_of(logits, 4, 2, 2);
+  EXPECT_EQ(score.token, (TokenLogprob{2, -2}));
+  EXPECT_EQ(score.rank, 3u);
+  EXPECT_THAT(score.top, ElementsAre(TokenLogprob{1, -1}, TokenLogprob{3, -1}));
+  EXPECT_EQ(score_of(logits, 4, 3, 0).rank, 1u) << "of equals each is the first";
 }
 
 TEST_F(Sampling, TopLogprobsAreBestFirstWithTheLowerIdOfEquals) {

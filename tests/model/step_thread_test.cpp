@@ -4,6 +4,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <future>
 
 namespace baton::model {
 namespace {
@@ -13,9 +14,15 @@ class FakeRunner final : public Runner {
  public:
   kvcache::PageFormat page_format() const override { return {2, 16}; }
   bool has_mtp() const override { return false; }
-  std::vector<std::vector<uint64_t>> expert_tokens() const override { return {}; }
+  void rebalance() override { empty_steps_left = 3; }
+  bool settled() const override { return empty_steps_left == 0; }
+  parallel::BalanceView balance() const override { return {}; }
   std::vector<SequenceResult> step(std::span<const SequenceRows> sequences, kvcache::PoolMemory&,
                                    const std::function<void(uint32_t)>& layer_done) override {
+    if (sequences.empty()) {
+      if (--empty_steps_left == 0) all_empty_steps_done.set_value();
+      return {};
+    }
     layer_done(0);
     layer_done(1);
     std::vector<SequenceResult> results(sequences.size());
@@ -24,6 +31,8 @@ class FakeRunner final : public Runner {
     }
     return results;
   }
+  int empty_steps_left = 0;
+  std::promise<void> all_empty_steps_done;
 };
 
 TEST(StepThread, TellsLayersInOrderThenTheResultsOnItsExecutor) {
@@ -48,6 +57,23 @@ TEST(StepThread, TellsLayersInOrderThenTheResultsOnItsExecutor) {
   thread.run(StepId(9), {rows});
   io.run();
   EXPECT_EQ(told, (std::vector<std::string>{"step 9 layer 0", "step 9 layer 1", "step 9 token 3"}));
+}
+
+TEST(StepThread, TakesEmptyStepsUntilTheExpertsAreSettled) {
+  boost::asio::io_context io;
+  FakeRunner runner;
+  auto pool = kvcache::PoolMemory::create_private(runner.page_format(), 1);
+  ASSERT_TRUE(pool);
+  bool told = false;
+  {
+    StepThread thread(io.get_executor(), runner, *pool,
+                      {.on_layer = {}, .on_done = [&](StepId, const auto&) { told = true; }});
+    thread.rebalance();
+    runner.all_empty_steps_done.get_future().wait();
+  }
+  EXPECT_EQ(runner.empty_steps_left, 0);
+  io.run();
+  EXPECT_FALSE(told) << "nobody asked for these steps";
 }
 
 TEST(StepThread, IsSilentOnceDestroyed) {

@@ -21,15 +21,17 @@ TEST(Layout, ReadsItsKeysInAnyOrder) {
   EXPECT_EQ(*layout, (Layout{.tp = 4, .dp = 8, .threads = 2}));
   EXPECT_EQ(layout->ranks(), 32u);
   EXPECT_EQ(*parse_layout(""), Layout{});
-  EXPECT_EQ(*parse_layout(
-                "overlap=on,shared=routed,redundant=63,ranks_per_host=8,instances=3,tp=4,dp=80"),
-            (Layout{.tp = 4,
-                    .dp = 80,
-                    .redundant = 63,
-                    .shared = SharedExpert::routed,
-                    .overlap = true,
-                    .ranks_per_host = 8,
-                    .instances = 3}));
+  EXPECT_EQ(
+      *parse_layout("overlap=on,shared=routed,redundant=63,ranks_per_host=8,instances=3,tp=4,dp=80,"
+                    "link_delay_us=50"),
+      (Layout{.tp = 4,
+              .dp = 80,
+              .redundant = 63,
+              .shared = SharedExpert::routed,
+              .overlap = true,
+              .ranks_per_host = 8,
+              .link_delay_us = 50,
+              .instances = 3}));
   EXPECT_EQ(*parse_layout("overlap=off,shared=replicated,redundant=0,ranks_per_host=0"), Layout{});
 }
 
@@ -46,6 +48,7 @@ TEST(Layout, IsReadBackFromItsText) {
         .shared = random.chance(0.5) ? SharedExpert::routed : SharedExpert::replicated,
         .overlap = random.chance(0.5),
         .ranks_per_host = draw(0, 65536),
+        .link_delay_us = draw(0, 1000000),
         .threads = draw(1, 1024),
         .instances = draw(1, 1024)};
     EXPECT_EQ(*parse_layout(to_string(layout)), layout);
@@ -106,6 +109,7 @@ TEST(Layout, TpDividesThePartialSumsOfTheHeads) {
 }
 
 TEST(Layout, HostsAreAlikeAndKeepATpGroupTogether) {
+  EXPECT_THAT(refusal({.dp = 2, .link_delay_us = 5}), HasSubstr("give ranks_per_host too"));
   EXPECT_THAT(refusal({.tp = 4, .dp = 8, .ranks_per_host = 2}), HasSubstr("multiple of tp=4"));
   EXPECT_THAT(refusal({.tp = 4, .dp = 8, .ranks_per_host = 6}), HasSubstr("multiple of tp=4"));
   EXPECT_THAT(refusal({.tp = 4, .dp = 8, .ranks_per_host = 12}), HasSubstr("divide the 32 ranks"));

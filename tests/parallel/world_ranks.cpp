@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "parallel/mpi_port.h"
+#include "parallel/exchange/mpi_port.h"
 #include "parallel/world.h"
-#include "tests/parallel/port_contract.h"
+#include "tests/parallel/exchange/port_contract.h"
 
 int main(int argc, char** argv) {
   auto world = baton::parallel::World::join(&argc, &argv);

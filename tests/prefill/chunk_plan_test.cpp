@@ -5,20 +5,19 @@
 namespace baton::prefill {
 namespace {
 
-Job job(uint64_t id, uint32_t entries, uint32_t computed = 0, int32_t priority = 0) {
+Job job(uint64_t id, uint32_t entries, uint32_t computed = 0) {
   Job job;
   job.order.job = JobId{id};
   job.order.prompt.resize(entries + 1);
-  job.order.priority = priority;
   job.arrival = id;
   job.computed = computed;
   job.phase = JobPhase::computing;
   return job;
 }
 
-TEST(ChunkPlan, JobsShareAStepInTheOrderOfPriorityThenArrival) {
-  const Job a = job(1, 10), b = job(2, 10), urgent = job(3, 10, 0, -1);
-  const auto plan = plan_chunks({&a, &b, &urgent}, 25, 8, 1);
+TEST(ChunkPlan, JobsShareAStepInTheOrderInWhichTheyAreGiven) {
+  const Job a = job(1, 10), b = job(2, 10), c = job(3, 10);
+  const auto plan = plan_chunks({&c, &a, &b}, 25, 8, 1);
   EXPECT_EQ(plan, (std::vector<Chunk>{{JobId{3}, 0, 10}, {JobId{1}, 0, 10}, {JobId{2}, 0, 5}}));
 }
 

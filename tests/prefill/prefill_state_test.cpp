@@ -13,6 +13,8 @@ class PrefillStateTest : public testing::Test {
   Actions step(const Event& event) {
     Actions actions = state_.step(event, now_);
     EXPECT_EQ(broken_invariant(state_), std::nullopt);
+    for (const Action& action : actions)
+      if (const auto* compute = std::get_if<Compute>(&action)) computing_ = *compute;
     return actions;
   }
   Actions after(Duration time) {
@@ -20,8 +22,8 @@ class PrefillStateTest : public testing::Test {
     return step(Tick{});
   }
   Actions say(ToPrefill message) { return step(DecodeSaid{kLink, std::move(message)}); }
-  Actions order(uint64_t job, uint32_t entries) {
-    PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", 0, std::nullopt};
+  Actions order(uint64_t job, uint32_t entries, std::optional<uint32_t> scores = std::nullopt) {
+    PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", 0, {}, scores};
     order.prompt.assign(entries + 1, 7);
     return say(order);
   }
@@ -36,8 +38,18 @@ class PrefillStateTest : public testing::Test {
     Actions all;
     for (uint32_t layer = 0; layer < 2; ++layer)
       for (Action& action : step(LayerDone{id, layer})) all.push_back(std::move(action));
-    for (Action& action : step(StepDone{id})) all.push_back(std::move(action));
+    for (Action& action : step_done(id)) all.push_back(std::move(action));
     return all;
+  }
+  // With a score for each row that asks for one.
+  Actions step_done(StepId id) {
+    StepDone done{id, {}};
+    for (const model::SequenceRows& rows : computing_.sequences) {
+      model::SequenceResult& result = done.results.emplace_back();
+      for (uint32_t row = 0; rows.score && row < rows.tokens.size(); ++row)
+        result.scores.push_back({row, {{7, -1.0f * static_cast<float>(rows.first + row)}, 1, {}}});
+    }
+    return step(done);
   }
   template <class Wanted>
   static std::vector<Wanted> all(const Actions& actions) {
@@ -57,6 +69,7 @@ class PrefillStateTest : public testing::Test {
   static constexpr Incarnation kSelf{5};
   static constexpr LinkId kLink{1};
   Instant now_{Duration(100s)};
+  Compute computing_;  // the last step
   PrefillState state_{make_setup()};
 };
 
@@ -85,7 +98,7 @@ TEST_F(PrefillStateTest, AJobIsReservedComputedLayerByLayerSealedAndFreedOnTheCo
   ASSERT_EQ(posted.size(), 1u);  // while the next layer computes
   EXPECT_EQ(posted[0].frames.at(0).header.page, 0u);
   step(LayerDone{first[0].step, 1});
-  const auto second = all<Compute>(step(StepDone{first[0].step}));
+  const auto second = all<Compute>(step_done(first[0].step));
   EXPECT_EQ(second.at(0).sequences.at(0).tokens.size(), 36u);
   EXPECT_EQ(all<DigestPages>(finish_step(second[0].step)).at(0).tokens, 100u);
 
@@ -96,6 +109,25 @@ TEST_F(PrefillStateTest, AJobIsReservedComputedLayerByLayerSealedAndFreedOnTheCo
   EXPECT_EQ(all<ForgetFrames>(committed).size(), 1u);
   EXPECT_EQ(state_.jobs(), 0u);
   EXPECT_EQ(state_.pool().counts().free, 4u);
+}
+
+TEST_F(PrefillStateTest, AJobThatWantsScoresIsToldThoseOfEachChunkBeforeItsSeal) {
+  order(1, 100, 2);
+  auto compute = all<Compute>(reserve(1, 2));
+  EXPECT_EQ(compute.at(0).sequences.at(0).score, 2u);
+  Actions actions = finish_step(compute[0].step);
+  auto told_scores = told<PromptScores>(actions);
+  ASSERT_EQ(told_scores.size(), 1u);
+  EXPECT_EQ(told_scores[0].scores.first, 1u);
+  EXPECT_EQ(told_scores[0].scores.scores.size(), 64u);
+  compute = all<Compute>(actions);
+  actions = finish_step(compute.at(0).step);
+  told_scores = told<PromptScores>(actions);
+  EXPECT_EQ(told_scores.at(0).scores.first, 65u);
+  EXPECT_EQ(told_scores[0].scores.scores.at(0).token.logprob, -64.0f);
+  EXPECT_EQ(told_scores[0].scores.scores.size(), 36u);
+  EXPECT_TRUE(told<Seal>(actions).empty());
+  EXPECT_EQ(told<Abort>(order(2, 10, 21)).size(), 1u) << "more alternatives than there may be";
 }
 
 TEST_F(PrefillStateTest, ARefusedJobLeavesTheWindowAndNothingWaitsBehindIt) {
@@ -124,7 +156,7 @@ TEST_F(PrefillStateTest, AnAbortWhileItsRowsComputeFreesAfterTheStep) {
   say(Abort{JobId{1}, "cancelled"});
   EXPECT_EQ(state_.pool().counts().filling, 1u);
   EXPECT_TRUE(all<PostFrames>(step(LayerDone{compute.at(0).step, 0})).empty());
-  step(StepDone{compute[0].step});
+  step_done(compute[0].step);
   EXPECT_EQ(state_.pool().counts().free, 4u);
 }
 

@@ -41,6 +41,9 @@ TEST(CodecRefuses, floats_that_are_not_finite) {
                    "repetition");
     expect_refused(submit_with([&](auto& r) { r.sampling.logit_bias = {{1, bad}}; }), "logit_bias");
     expect_refused(FromDecode(Progress{.tokens = {TokenEvent{.logprob = bad}}}), "logprob");
+    PromptScores scores;
+    scores.scores.scores = {{.token = {.token = 1, .logprob = bad}}};
+    expect_refused(FromPrefill(scores), "PromptScore");
   }
 }
 
@@ -68,6 +71,14 @@ TEST(CodecRefuses, logit_biases_out_of_order) {
                  "ascending");
 }
 
+TEST(CodecRefuses, tokens_of_a_list_out_of_order) {
+  expect_refused(submit_with([](auto& r) { r.sampling.allowed = {2, 2}; }), "ascending");
+  expect_refused(submit_with([](auto& r) {
+                   r.parts.markers = {{.token = 2}, {.token = 1}};
+                 }),
+                 "markers");
+}
+
 TEST(CodecRefuses, negative_durations_but_not_a_deadline_that_has_passed) {
   expect_refused(ToPrefill(Reserved{.lease = -1ns}), "lease");
   expect_refused(ToPrefill(NotBefore{.delay = -1ns}), "delay");
@@ -78,6 +89,8 @@ TEST(CodecRefuses, negative_durations_but_not_a_deadline_that_has_passed) {
 }
 
 TEST(CodecRefuses, unknown_enum_values) {
+  // PartParams.first of a submitted request: 77.
+  expect_refused(submit_with([](auto& r) { r.parts.first = static_cast<Part>(77); }), "part");
   // FromDecode.gave_up (2) of two bytes: GaveUp.why (3) = 77, then none at all.
   EXPECT_THAT(parse_text<FromDecode>("\x12\x02\x18\x4D").error().message, HasSubstr("GaveUp.why"));
   EXPECT_FALSE(parse_text<FromDecode>(std::string_view("\x12\x00", 2)));

@@ -75,8 +75,8 @@ TEST(Codec, cancel) {
 TEST(Codec, progress) {
   expect_round_trip<FromDecode>([](Counter& c) {
     Progress m;
-    auto& [request, attempt, tokens, times] = m;
-    fill_all(c, request, attempt, tokens, times);
+    auto& [request, attempt, tokens, times, scores] = m;
+    fill_all(c, request, attempt, tokens, times, scores);
     return m;
   });
 }
@@ -94,8 +94,8 @@ TEST(Codec, gave_up) {
 TEST(Codec, prefill_job) {
   expect_round_trip<ToPrefill>([](Counter& c) {
     PrefillJob m;
-    auto& [to, job, request, attempt, prompt, tenant, priority, time_left] = m;
-    fill_all(c, to, job, request, attempt, prompt, tenant, priority, time_left);
+    auto& [to, job, request, attempt, prompt, tenant, priority, time_left, prompt_logprobs] = m;
+    fill_all(c, to, job, request, attempt, prompt, tenant, priority, time_left, prompt_logprobs);
     return m;
   });
 }
@@ -165,6 +165,15 @@ TEST(Codec, seal) {
   });
 }
 
+TEST(Codec, prompt_scores) {
+  expect_round_trip<FromPrefill>([](Counter& c) {
+    PromptScores m;
+    auto& [job, scores] = m;
+    fill_all(c, job, scores);
+    return m;
+  });
+}
+
 TEST(Codec, job_alive) {
   expect_round_trip<FromPrefill>([](Counter& c) {
     JobAlive m;
@@ -195,6 +204,21 @@ TEST(Codec, forget) {
 TEST(Codec, watch_cluster) {
   static_assert(std::is_empty_v<WatchCluster>);
   EXPECT_TRUE(std::holds_alternative<WatchCluster>(round_trip(ToScheduler(WatchCluster{}))));
+}
+
+TEST(Codec, rebalance) {
+  expect_round_trip<ToScheduler>([](Counter& c) {
+    Rebalance m;
+    auto& [instance] = m;
+    fill(c, instance);
+    return m;
+  });
+  expect_round_trip<FromScheduler>([](Counter& c) {
+    RebalanceNow m;
+    auto& [instance] = m;
+    fill(c, instance);
+    return m;
+  });
 }
 
 TEST(Codec, heartbeat_seen) {

@@ -46,7 +46,12 @@ inline void fill(Counter& c, Peer& to);
 inline void fill(Counter& c, SamplingParams& to);
 inline void fill(Counter& c, StopParams& to);
 inline void fill(Counter& c, ReportParams& to);
+inline void fill(Counter& c, Part& to);
+inline void fill(Counter& c, Marker& to);
+inline void fill(Counter& c, PartParams& to);
 inline void fill(Counter& c, RequestState& to);
+inline void fill(Counter& c, PromptScore& to);
+inline void fill(Counter& c, PromptScoreRun& to);
 inline void fill(Counter& c, TokenLogprob& to);
 inline void fill(Counter& c, TokenEvent& to);
 inline void fill(Counter& c, Manifest& to);
@@ -91,8 +96,10 @@ inline void fill(Counter& c, Peer& to) {
   fill_all(c, name, incarnation, address);
 }
 inline void fill(Counter& c, SamplingParams& to) {
-  auto& [temperature, top_p, top_k, min_p, presence, frequency, repetition, seed, bias] = to;
-  fill_all(c, temperature, top_p, top_k, min_p, presence, frequency, repetition, seed, bias);
+  auto& [temperature, top_p, top_k, min_p, presence, frequency, repetition, seed, bias, allowed,
+         bad_words] = to;
+  fill_all(c, temperature, top_p, top_k, min_p, presence, frequency, repetition, seed, bias,
+           allowed, bad_words);
 }
 inline void fill(Counter& c, StopParams& to) {
   auto& [max_tokens, min_tokens, ignore_eos, strings, tokens, include_string] = to;
@@ -101,17 +108,28 @@ inline void fill(Counter& c, StopParams& to) {
   fill_flag(include_string);
 }
 inline void fill(Counter& c, ReportParams& to) {
-  auto& [logprobs, top_logprobs, skip_special_tokens, logits_digest] = to;
-  fill(c, top_logprobs);
+  auto& [logprobs, top_logprobs, skip_special_tokens, logits_digest, prompt_logprobs] = to;
+  fill_all(c, top_logprobs, prompt_logprobs);
   fill_flag(logprobs);
   fill_flag(skip_special_tokens);
   fill_flag(logits_digest);
 }
+inline void fill(Counter& c, Part& to) {
+  to = c.next() % 2 == 0 ? Part::reasoning : Part::tool;  // not the default
+}
+inline void fill(Counter& c, Marker& to) {
+  auto& [token, opens] = to;
+  fill_all(c, token, opens);
+}
+inline void fill(Counter& c, PartParams& to) {
+  auto& [first, markers, reasoning_max] = to;
+  fill_all(c, first, markers, reasoning_max);
+}
 inline void fill(Counter& c, RequestState& to) {
-  auto& [id, attempt, model, prompt, choices, sampling, stop, report, known, tenant, priority,
-         time_left] = to;
-  fill_all(c, id, attempt, model, prompt, choices, sampling, stop, report, known, tenant, priority,
-           time_left);
+  auto& [id, attempt, model, prompt, choices, sampling, stop, report, parts, known, tenant,
+         priority, time_left, age] = to;
+  fill_all(c, id, attempt, model, prompt, choices, sampling, stop, report, parts, known, tenant,
+           priority, time_left, age);
 }
 inline void fill(Counter& c, TokenLogprob& to) {
   auto& [token, logprob] = to;
@@ -121,6 +139,14 @@ inline void fill(Counter& c, TokenEvent& to) {
   auto& [choice, index, token, text, logprob, top, logits, finish, stop_string] = to;
   fill_all(c, choice, index, token, text, logprob, top, logits, stop_string);
   finish = FinishReason::length;
+}
+inline void fill(Counter& c, PromptScore& to) {
+  auto& [token, rank, top] = to;
+  fill_all(c, token, rank, top);
+}
+inline void fill(Counter& c, PromptScoreRun& to) {
+  auto& [first, scores] = to;
+  fill_all(c, first, scores);
 }
 inline void fill(Counter& c, Manifest& to) {
   auto& [fingerprint, mode, revision, layers, entry, page, wire] = to;

@@ -23,8 +23,10 @@ class MemberTest : public ::testing::Test {
   std::unique_ptr<Member> join(const std::string& name, uint64_t incarnation) {
     Identity identity;
     identity.peer = {name, Incarnation(incarnation), "somewhere:1"};
-    return std::make_unique<Member>(io_.get_executor(), *connector_, "scheduler", identity, Log(),
-                                    [this, incarnation] { fenced_.push_back(incarnation); });
+    return std::make_unique<Member>(
+        io_.get_executor(), *connector_, "scheduler", identity, Log(),
+        MemberEvents{[this, incarnation] { fenced_.push_back(incarnation); },
+                     [this, incarnation] { rebalanced_.push_back(incarnation); }});
   }
 
   // Runs the loop until `done`, at most five seconds.
@@ -41,7 +43,7 @@ class MemberTest : public ::testing::Test {
   std::unique_ptr<rpc::Connector> connector_ = network_.connector(io_.get_executor());
   std::unique_ptr<SchedulerService> service_;
   std::unique_ptr<rpc::Listener> listener_;
-  std::vector<uint64_t> fenced_;
+  std::vector<uint64_t> fenced_, rebalanced_;
 };
 
 TEST_F(MemberTest, ItsHeartbeatsMakeItKnown) {
@@ -50,6 +52,21 @@ TEST_F(MemberTest, ItsHeartbeatsMakeItKnown) {
   member->beat({});
   run_until([&] { return service_->view().instances.size() == 1; });
   EXPECT_EQ(service_->view().instances[0].peer, member->identity().peer);
+}
+
+TEST_F(MemberTest, IsToldToPlaceItsExpertsAnew) {
+  serve();
+  const auto member = join("decode-0", 7);
+  const auto other = join("prefill-0", 8);
+  member->beat({});
+  other->beat({});
+  run_until([&] { return service_->view().instances.size() == 2; });
+  const auto gateway =
+      connector_->to_scheduler("scheduler", {[](const FromScheduler&) {}, [](const Error&) {}});
+  gateway->send(Rebalance{Incarnation(9)});
+  gateway->send(Rebalance{Incarnation(7)});
+  run_until([&] { return !rebalanced_.empty(); });
+  EXPECT_EQ(rebalanced_, std::vector<uint64_t>{7});
 }
 
 TEST_F(MemberTest, FindsASchedulerThatComesLate) {

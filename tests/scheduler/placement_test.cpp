@@ -40,7 +40,7 @@ TEST_F(PlacementTest, ChargesCountAsLoadSoThatABurstIsSpread) {
   for (uint64_t request = 1; request <= 16; ++request) {
     const Placed answer = chosen(place(request));
     ++placed[answer.decode.name];
-    charges_.place(answer, LinkId{1}, burden_of(place(request)), kStart);
+    charges_.place(answer, LinkId{1}, burden_of(place(request), PlacementLimits{}), kStart);
   }
   EXPECT_EQ(placed["decode-0"], 8);
   EXPECT_EQ(placed["decode-1"], 8);

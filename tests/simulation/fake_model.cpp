@@ -69,6 +69,16 @@ void add_row(Sums& sums, uint32_t position, TokenId token, bool prefill_form) {
     sums[layer] += weigh(entry_value(layer, sums[layer], token, prefill_form), position);
 }
 
+PromptScore score(const Sums& sums, TokenId token, uint32_t top) {
+  const uint64_t key = mix(sums[0] ^ std::rotl(sums[1], 23) ^ token);
+  PromptScore score;
+  score.token = {token, -static_cast<float>(key % 1000) / 8};
+  score.rank = 1 + static_cast<uint32_t>(key % 7);
+  for (uint32_t i = 0; i < top; ++i)
+    score.top.push_back({static_cast<TokenId>(i), -static_cast<float>(key % (100 + i))});
+  return score;
+}
+
 }  // namespace
 
 Manifest fake_manifest() {
@@ -110,9 +120,34 @@ std::vector<TokenEvent> reference(const RequestState& request, ChoiceIndex choic
     const TokenId token =
         sample(sums, request.sampling, choice, p + 1,
                masked ? std::span<const TokenId>(text.stop_tokens()) : std::span<const TokenId>());
-    events.push_back(text.push(token));
+    events.push_back(text.push(text.parts().forced().value_or(token)));
   }
   return events;
+}
+
+std::vector<PromptScore> reference_scores(const RequestState& request) {
+  std::vector<PromptScore> scores;
+  Sums sums{};
+  for (uint32_t p = 0; p + 1 < request.prompt.size(); ++p) {
+    add_row(sums, p, request.prompt[p], true);
+    scores.push_back(score(sums, request.prompt[p + 1], *request.report.prompt_logprobs));
+  }
+  return scores;
+}
+
+std::vector<model::ScoredRow> score_rows(const model::SequenceRows& rows,
+                                         const kvcache::PoolMemory& pool) {
+  std::vector<model::ScoredRow> scored;
+  if (!rows.score) return scored;
+  const auto count = static_cast<uint32_t>(rows.tokens.size());
+  for (uint32_t i = 0; i < count; ++i) {
+    Sums sums;
+    for (uint32_t layer = 0; layer < kMainLayers; ++layer)
+      sums[layer] = sum_before(pool, rows.pages, layer, rows.first + i + 1);
+    scored.push_back(
+        {i, score(sums, i + 1 < count ? rows.tokens[i + 1] : *rows.next, *rows.score)});
+  }
+  return scored;
 }
 
 void fill_layer(const model::SequenceRows& rows, kvcache::PoolMemory& pool, uint32_t layer) {
@@ -153,6 +188,7 @@ model::SequenceResult run_rows(const model::SequenceRows& rows, kvcache::PoolMem
   model::SequenceResult result;
   if (!rows.sampling) {
     for (uint32_t layer = 0; layer < kFormat.layers; ++layer) fill_layer(rows, pool, layer);
+    result.scores = score_rows(rows, pool);
     return result;
   }
   check_plan(rows);
@@ -173,7 +209,9 @@ model::SequenceResult run_rows(const model::SequenceRows& rows, kvcache::PoolMem
     }
     if (i + 1 < known) write_mtp(pool, rows.pages, p, rows.tokens[i + 1]);
     if (i + 1 < known || !accepted) continue;
-    const TokenId said = sample(sums, *rows.sampling, rows.choice, p + 1, rows.masked);
+    const bool forced = rows.forced && i + 1 == known;
+    const TokenId said =
+        forced ? *rows.forced : sample(sums, *rows.sampling, rows.choice, p + 1, rows.masked);
     result.tokens.push_back({said, 0.0f, {}, {}});
     write_mtp(pool, rows.pages, p, said);
     sums_said = sums;

@@ -30,6 +30,12 @@ text::Tokenizer fake_tokenizer();
 std::vector<TokenEvent> reference(const RequestState& request, ChoiceIndex choice,
                                   const text::Tokenizer& tokenizer);
 
+// What the model thinks of the request's prompt, from its second token on.
+std::vector<PromptScore> reference_scores(const RequestState& request);
+
+// The scores that rows ask for, of entries that are all in their pages.
+std::vector<model::ScoredRow> score_rows(const model::SequenceRows& rows,
+                                         const kvcache::PoolMemory& pool);
 // One layer of rows that only fill.
 void fill_layer(const model::SequenceRows& rows, kvcache::PoolMemory& pool, uint32_t layer);
 // All layers, and the sampled tokens and drafts of rows that sample.

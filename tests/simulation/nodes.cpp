@@ -12,6 +12,7 @@ namespace {
 scheduler::SchedulerLimits scheduler_limits() {
   scheduler::SchedulerLimits limits;
   limits.charges.charge_max = 5s;
+  limits.placement.growth_tokens = 8;
   limits.charges.record_max = 60s;
   return limits;
 }
@@ -163,7 +164,10 @@ void PrefillNode::layer(const prefill::Compute& step, uint32_t layer) {
   for (const model::SequenceRows& rows : step.sequences) fill_layer(rows, memory_, layer);
   feed(prefill::LayerDone{step.step, layer});
   if (layer + 1 == kFormat.layers) {
-    soon(1us, [this, id = step.step] { feed(prefill::StepDone{id}); });
+    prefill::StepDone done{step.step, {}};
+    for (const model::SequenceRows& rows : step.sequences)
+      done.results.push_back({{}, {}, {}, score_rows(rows, memory_)});
+    soon(1us, [this, done = std::move(done)] { feed(done); });
     return;
   }
   soon(world_.network.delay(200us, 8ms), [this, step, layer] { this->layer(step, layer + 1); });

@@ -19,6 +19,7 @@ World::World(uint64_t seed, const text::Tokenizer& tokens, Sabotage how)
     : random(seed), network(time, random), tokenizer(tokens), sabotage(how) {
   faulty_ = seed % 8 != 0 && how == Sabotage::none;  // one of eight has a fair day
   pages = random.chance(0.3) ? 14 + static_cast<uint32_t>(random.below(10)) : 64;
+  crowded_ = pages < 64 && random.chance(0.3);
   busy_ = network.delay(2s, 8s);
   prefills_.resize(2);
   decodes_.resize(2);
@@ -52,6 +53,7 @@ Outcome World::run() {
   }
   if (!outcome_.wrong) check_settled();
   outcome_.placed_again = gateway_->state().counts().placed_again;
+  outcome_.preempted = gateway_->state().counts().preempted;
   return outcome_;
 }
 
@@ -65,29 +67,49 @@ RequestState World::draw_request(uint64_t id) {
   if (random.chance(0.1)) length = 1 + 64 * random.below(3);  // at the edge of a page
   for (uint64_t i = 0; i < length; ++i)
     request.prompt.push_back(static_cast<TokenId>(random.below(kVocabulary)));
-  request.choices = random.chance(0.2) ? 2 + static_cast<uint32_t>(random.below(2)) : 1;
+  request.choices =
+      !crowded_ && random.chance(0.2) ? 2 + static_cast<uint32_t>(random.below(2)) : 1;
   request.stop.max_tokens = 1 + static_cast<uint32_t>(random.below(random.chance(0.2) ? 150 : 40));
   if (random.chance(0.3)) request.stop.min_tokens = static_cast<uint32_t>(random.below(20));
   if (random.chance(0.3)) request.stop.strings = {"A", "BC"};
   request.stop.include_string = random.chance(0.3);
-  request.stop.ignore_eos = random.chance(0.3);
+  if (crowded_ && random.chance(0.7)) {  // answers that outgrow the pool together
+    request.stop.max_tokens = 100 + static_cast<uint32_t>(random.below(300));
+    request.stop.strings.clear();
+  }
+  request.stop.ignore_eos = random.chance(crowded_ ? 0.9 : 0.3);
   request.priority = static_cast<int32_t>(random.below(3));
   request.sampling.seed = random.next();
+  if (random.chance(0.2)) {
+    request.report.prompt_logprobs = static_cast<uint32_t>(random.below(3));
+    if (random.chance(0.5)) request.stop.max_tokens = request.stop.min_tokens = 0;
+  }
+  if (random.chance(0.3)) {
+    request.parts.markers = {{5, Part::reasoning}, {6, Part::content}, {7, Part::tool}};
+    request.parts.first = random.chance(0.5) ? Part::reasoning : Part::content;
+    if (random.chance(0.5)) {
+      request.parts.reasoning_max = static_cast<uint32_t>(random.below(20));
+    }
+  }
   return request;
 }
 
 void World::plan_clients() {
-  const uint64_t count = 4 + random.below(14);
+  const uint64_t count = (crowded_ ? 12 : 4) + random.below(14);
   for (uint64_t id = 1; id <= count; ++id) {
-    time.after(network.delay(600ms, busy_), [this, id] { begin(id); });
+    time.after(network.delay(600ms, crowded_ ? Duration(900ms) : busy_), [this, id] { begin(id); });
   }
 }
 
 void World::begin(uint64_t id) {
   Client& client = clients_[RequestId{id}];
   client.request = draw_request(id);
-  for (ChoiceIndex choice = 0; choice < client.request.choices; ++choice)
-    client.expected.push_back(reference(client.request, choice, tokenizer));
+  if (client.request.report.prompt_logprobs) client.scores = reference_scores(client.request);
+  for (ChoiceIndex choice = 0; choice < client.request.choices; ++choice) {
+    client.expected.emplace_back();
+    if (client.request.stop.max_tokens > 0)
+      client.expected.back() = reference(client.request, choice, tokenizer);
+  }
   client.received.resize(client.request.choices);
   const Duration time_left = random.chance(0.1) ? network.delay(1ms, 2s) : Duration(40s);
   gateway_->feed(server::Begin{client.request, time_left});
@@ -99,6 +121,16 @@ void World::begin(uint64_t id) {
     ++outcome_.cancelled;
     gateway_->feed(server::ClientGone{RequestId{id}});
   });
+}
+
+void World::scored(RequestId request, const PromptScoreRun& run) {
+  Client& client = clients_.at(request);
+  if (run.first != client.scored + 1 || client.scored + run.scores.size() > client.scores.size())
+    return wrong(fmt::format("request {}: scores come from token {} where {} are known",
+                             request.value, run.first, client.scored));
+  if (!std::equal(run.scores.begin(), run.scores.end(), client.scores.begin() + client.scored))
+    wrong(fmt::format("request {}: the prompt is scored otherwise than fault-free", request.value));
+  client.scored += static_cast<uint32_t>(run.scores.size());
 }
 
 void World::delivered(RequestId request, const std::vector<TokenEvent>& tokens) {
@@ -129,6 +161,8 @@ void World::ended(RequestId request, bool finished, const server::Timeline* time
   client.ended = true;
   ++(finished ? outcome_.finished : outcome_.failed);
   if (!finished) return;
+  if (client.scored != client.scores.size())
+    wrong(fmt::format("request {} is finished without all scores", request.value));
   for (ChoiceIndex choice = 0; choice < client.expected.size(); ++choice)
     if (client.received[choice] != client.expected[choice].size())
       wrong(fmt::format("request {} is finished without all tokens of choice {}", request.value,

@@ -34,7 +34,7 @@ enum class Sabotage : uint8_t {
 struct Outcome {
   std::optional<std::string> wrong;  // the first thing, with its time
   uint32_t finished = 0, failed = 0, cancelled = 0;
-  uint64_t placed_again = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
+  uint64_t placed_again = 0, preempted = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
 };
 
 class World {
@@ -57,6 +57,7 @@ class World {
   void corrupt_frame_seen() { ++outcome_.corrupt_frames; }
   void drained(std::string name) { replace(std::move(name), 1ms); }
   void fenced(std::string name) { replace(std::move(name), 1ms); }
+  void scored(RequestId request, const PromptScoreRun& run);
   void delivered(RequestId request, const std::vector<TokenEvent>& tokens);
   void ended(RequestId request, bool finished, const server::Timeline* timeline);
 
@@ -65,6 +66,8 @@ class World {
     RequestState request;
     std::vector<std::vector<TokenEvent>> expected;  // by choice
     std::vector<uint32_t> received;                 // by choice
+    std::vector<PromptScore> scores;                // expected
+    uint32_t scored = 0;
     bool ended = false, cancelled = false;
   };
   template <class T>
@@ -85,6 +88,7 @@ class World {
   void check_settled();
   bool all_ended() const;
 
+  bool crowded_ = false;  // many long answers at once, in small pools
   bool faulty_ = false;
   Duration busy_{};  // how long faults and new requests go on
   std::unique_ptr<GatewayNode> gateway_;

@@ -130,7 +130,10 @@ TEST_F(FrameServerTest, AnAbortWhileThePayloadIsUnderWayRefusesIt) {
   const auto bytes = payload(f);
   send(socket, encode(f));
   send(socket, std::span(bytes).first(10));
-  for (int turn = 0; turn < 20; ++turn) io.poll_one();
+  for (int turn = 0; turn < 50; ++turn) {
+    io.restart();
+    io.run_one_for(1ms);
+  }
   receiver.abort(JobId{1}, clock.now());
   send(socket, std::span(bytes).subspan(10));
   until([&] { return !landings.empty(); });
@@ -229,7 +232,10 @@ TEST_F(FrameServerTest, WhoStandsStillIsClosed) {
   until([&] { return server->counts().timeouts == 1; });
   auto stalled = greeted(false);
   send(stalled, encode(frame(job, 0)));
-  for (int turn = 0; turn < 20; ++turn) io.poll_one();
+  for (int turn = 0; turn < 50; ++turn) {
+    io.restart();
+    io.run_one_for(1ms);
+  }
   auto idle = greeted(false);
   clock.advance(11s);
   until([&] { return server->counts().timeouts == 2; });

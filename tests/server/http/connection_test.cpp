@@ -41,7 +41,8 @@ TEST(Connection, reads_chunked_bodies) {
   client.send(
       "POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
       "7\r\n{\"promp\r\n8\r\nt\":\"ab\"}\r\n0\r\n\r\n");
-  EXPECT_EQ(client.read().body, R"({"count":3,"max_model_len":4096,"tokens":[256,97,98]})");
+  EXPECT_EQ(client.read().body,
+            R"({"count":3,"max_model_len":4096,"tokens":[256,97,98],"token_strs":null})");
 }
 
 TEST(Connection, tells_a_waiting_client_to_go_on) {

@@ -51,5 +51,16 @@ TEST(ApiKeys, a_file_without_keys_or_with_a_broken_hash_is_refused) {
             std::string::npos);
 }
 
+TEST(ApiKeys, a_request_may_carry_its_key_in_the_fields_that_clients_use) {
+  ApiKeys keys;
+  EXPECT_TRUE(keys.allows_request({}));
+  keys.add("k");
+  EXPECT_FALSE(keys.allows_request({}));
+  EXPECT_TRUE(keys.allows_request({{"authorization", "Bearer k"}}));
+  EXPECT_TRUE(keys.allows_request({{"x-api-key", "k"}}));
+  EXPECT_TRUE(keys.allows_request({{"api-key", " k "}}));
+  EXPECT_FALSE(keys.allows_request({{"authorization", "Bearer x"}, {"x-api-key", "k"}}));
+}
+
 }  // namespace
 }  // namespace baton::server

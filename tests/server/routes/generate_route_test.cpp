@@ -184,13 +184,128 @@ TEST(GenerateRoute, big_bodies_are_prepared_elsewhere) {
 
 TEST(GenerateRoute, explains_where_the_time_went) {
   TestServer server;
+  server.engine.hold = true;
   auto client = server.client();
-  const Json json =
-      Json::parse(client.post("/v1/completions", R"({"prompt":"a","explain":true})").body);
-  EXPECT_EQ(json["explain"]["first_token_ms"], 3.0);
+  send_post(client, "/v1/completions", R"({"prompt":"a","explain":true})");
+  server.until([&] { return server.engine.running() == 1; });
+  server.advance(5ms);
+  server.on_server([&] { server.engine.release(); });
+  const Json explained = Json::parse(client.read().body)["explain"];
+  EXPECT_EQ(explained["first_token_ms"], 5.0);
+  double sum = 0;
+  for (const auto& part : explained["parts"]) sum += part["ms"].get<double>();
+  EXPECT_EQ(sum, 5.0);
   const HttpAnswer by_header =
       client.post("/v1/completions", R"({"prompt":["a","b"]})", "X-Baton-Explain: 1\r\n");
   EXPECT_EQ(Json::parse(by_header.body)["explain"].size(), 2u);
+}
+
+TEST(GenerateRoute, a_prompt_is_scored_and_its_scores_are_told) {
+  TestServer server;
+  auto client = server.client();
+  const Json json = Json::parse(
+      client.post("/v1/completions", R"({"prompt":"ab","echo":true,"logprobs":1,"max_tokens":0})")
+          .body);
+  EXPECT_EQ(json["choices"][0]["text"], "ab");
+  EXPECT_EQ(json["choices"][0]["logprobs"]["token_logprobs"], Json::parse("[null,-1.5,-1.5]"));
+  EXPECT_EQ(json["choices"][0]["finish_reason"], "length");
+}
+
+TEST(GenerateRoute, all_dialects_are_answered_under_all_their_paths) {
+  TestServer server;
+  auto client = server.client();
+  const std::string message = R"({"max_tokens":9,)" + kChat + "}";
+  for (const char* path : {"/v1/chat/completions", "/chat/completions", "/beta/chat/completions"}) {
+    EXPECT_EQ(Json::parse(client.post(path, message).body)["object"], "chat.completion") << path;
+  }
+  for (const char* path : {"/v1/completions", "/completions", "/beta/completions"}) {
+    EXPECT_EQ(Json::parse(client.post(path, R"({"prompt":"a"})").body)["object"],
+              "text_completion");
+  }
+  for (const char* path : {"/v1/responses", "/responses"}) {
+    EXPECT_EQ(
+        Json::parse(client.post(path, R"({"input":"a"})").body)["output"][0]["content"][0]["text"],
+        "hello");
+  }
+  for (const char* path : {"/v1/messages", "/messages", "/anthropic/v1/messages"}) {
+    EXPECT_EQ(Json::parse(client.post(path, message).body)["content"][0]["text"], "hello");
+  }
+  EXPECT_EQ(client.post("/v1/messages/count_tokens", message).status, 200);
+}
+
+TEST(GenerateRoute, items_of_a_response_may_be_referred_to_unless_they_were_not_to_be_stored) {
+  TestServer server;
+  auto client = server.client();
+  for (const bool store : {true, false}) {
+    const Json first = Json::parse(
+        client.post("/v1/responses", fmt::format(R"({{"input":"a","store":{}}})", store)).body);
+    const std::string id = first["output"][0]["id"];
+    const HttpAnswer second =
+        client.post("/v1/responses",
+                    R"({"input":[{"role":"user","content":"a"},{"type":"item_reference","id":")" +
+                        id + R"("},{"role":"user","content":"b"}]})");
+    EXPECT_EQ(second.status, store ? 200 : 400) << second.body;
+  }
+  server.on_server([&] {
+    EXPECT_EQ(server.model.decode(server.engine.seen.at(1).prompt, false),
+              "user: a\nassistant: hello\nuser: b\nassistant: ");
+  });
+}
+
+TEST(GenerateRoute, errors_are_told_in_the_dialect_of_the_path) {
+  TestServer server;
+  auto client = server.client();
+  const Json error = Json::parse(client.post("/v1/messages", "{}").body);
+  EXPECT_EQ(error["type"], "error");
+  EXPECT_EQ(error["error"]["type"], "invalid_request_error");
+  EXPECT_EQ(Json::parse(client.get("/v1/messages").body)["type"], "error");
+}
+
+TEST(GenerateRoute, failed_streams_of_all_dialects_say_so) {
+  TestServer server;
+  server.engine.failure = api::unavailable("no_capacity", "All workers are gone.", 1);
+  server.engine.fail_after = 2;
+  auto client = server.client();
+  for (const auto& [path, body] :
+       {std::pair<const char*, std::string>("/v1/responses", R"({"input":"a","stream":true})"),
+        {"/v1/messages", R"({"max_tokens":9,"stream":true,)" + kChat + "}"},
+        {"/v1/completions", R"({"prompt":"a","stream":true})"}}) {
+    const HttpAnswer answer = client.post(path, body);
+    EXPECT_TRUE(answer.complete) << path;
+    EXPECT_NE(answer.body.find("All workers are gone."), std::string::npos) << path;
+  }
+}
+
+TEST(GenerateRoute, a_whole_answer_that_takes_long_keeps_its_client_waiting) {
+  TestServerOptions options;
+  options.generate.quiet_whole_max = 0s;
+  TestServer server(options);
+  server.engine.hold = true;
+  auto client = server.client();
+  send_post(client, "/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(client.head().status, 200);
+  EXPECT_EQ(client.chunk(), "\n");
+  server.advance(20s);
+  EXPECT_EQ(client.chunk(), "\n");
+  server.on_server([&] { server.engine.release(); });
+  EXPECT_EQ(Json::parse(*client.chunk())["choices"][0]["text"], "hello");
+  EXPECT_EQ(client.chunk(), "");
+}
+
+TEST(GenerateRoute, a_whole_answer_that_fails_after_its_status_line_is_cut_off) {
+  TestServerOptions options;
+  options.generate.quiet_whole_max = 0s;
+  TestServer server(options);
+  server.engine.hold = true;
+  auto client = server.client();
+  send_post(client, "/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(client.head().status, 200);
+  EXPECT_EQ(client.chunk(), "\n");
+  server.on_server([&] {
+    server.engine.failure = api::unavailable("no_capacity", "Gone.", 1);
+    server.engine.release();
+  });
+  EXPECT_EQ(client.chunk(), std::nullopt) << "no terminator: the client must not take it for whole";
 }
 
 TEST(GenerateRoute, one_failed_prompt_fails_the_answer_and_cancels_the_rest) {

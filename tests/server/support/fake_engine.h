@@ -22,6 +22,7 @@ class FakeEngine final : public server::Engine {
   std::atomic<int> cancelled = 0;
   server::Readiness ready{true, {}, {}};
   ClusterView view;
+  std::vector<Incarnation> rebalanced;
   std::function<void()> on_cancelled;
 
   std::unique_ptr<server::Generation> submit(RequestState request,
@@ -34,6 +35,7 @@ class FakeEngine final : public server::Engine {
   }
   server::Readiness readiness() const override { return ready; }
   const ClusterView& cluster() const override { return view; }
+  void rebalance(Incarnation instance) override { rebalanced.push_back(instance); }
 
   size_t running() const { return running_.size(); }
   // Gives every held request the next token(s) of its answer.
@@ -80,6 +82,7 @@ class FakeEngine final : public server::Engine {
       return running->events.on_failed(*failure);
     }
     const auto& request = running->request;
+    if (request.report.prompt_logprobs && running->given == 0) score(*running);
     const auto limit = std::min<size_t>(answer.size(), request.stop.max_tokens);
     const auto reason = limit < answer.size() ? FinishReason::length : FinishReason::stop;
     std::vector<TokenEvent> events;
@@ -90,7 +93,7 @@ class FakeEngine final : public server::Engine {
                     all.begin() + static_cast<long>(end));
     }
     running->given = end;
-    running->events.on_tokens(events);
+    if (!events.empty()) running->events.on_tokens(events);
     if (!running_.contains(id)) return;
     if (end < limit) return turn_soon(id);
     running_.erase(id);
@@ -99,6 +102,15 @@ class FakeEngine final : public server::Engine {
     timeline.travelled = 3ms;
     timeline.attempts = 1;
     running->events.on_finished(timeline);
+  }
+
+  // Each token of the prompt but the first, and one alternative.
+  static void score(const Running& running) {
+    PromptScoreRun run;
+    for (size_t i = 1; i < running.request.prompt.size(); ++i) {
+      run.scores.push_back({{running.request.prompt[i], -1.5f}, 2, {{65, -0.25f}}});
+    }
+    if (running.events.on_scores) running.events.on_scores(run);
   }
 
   boost::asio::any_io_executor executor_;

@@ -1,19 +1,22 @@
 // FakeModel: a TextModel of a few lines: a token is a byte; 256 begins a prompt, 257 ends an
-// answer.
+// answer. make_special() gives it the tokens of thinking, calls and filling in, from 258 on.
 #pragma once
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "server/api/prompt/messages.h"
 #include "server/api/text_model.h"
 
 namespace baton::testing {
 
 class FakeModel : public server::api::TextModel {
  public:
-  static constexpr TokenId kBegin = 256;
-  static constexpr TokenId kEnd = 257;
+  using Json = server::api::Json;
+  static constexpr TokenId kBegin = 256, kEnd = 257;
+  static constexpr TokenId kThink = 258, kThought = 259;
+  static constexpr TokenId kCalls = 260, kCallsEnd = 261, kCall = 262, kCallEnd = 263, kSep = 264;
+  static constexpr TokenId kFim = 265, kHole = 266, kFimEnd = 267;
 
   FakeModel() {
     facts_.name = "fake";
@@ -24,6 +27,12 @@ class FakeModel : public server::api::TextModel {
     for (int i = 0; i < 256; ++i) bytes_[i] = static_cast<char>(i);
   }
 
+  FakeModel& make_special() {
+    facts_.vocab_size = 268;
+    facts_.special = {kThink,   kThought, kCalls, kCallsEnd, kCall,
+                      kCallEnd, kSep,     kFim,   kHole,     kFimEnd};
+    return *this;
+  }
   server::api::ModelFacts& edit() { return facts_; }
   const server::api::ModelFacts& facts() const override { return facts_; }
 
@@ -33,30 +42,69 @@ class FakeModel : public server::api::TextModel {
     for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
     return ids;
   }
-  // "role: content\n" for each message.
-  Result<std::vector<TokenId>> encode_chat(const nlohmann::json& messages,
-                                           const nlohmann::json& kwargs) const override {
-    std::string text;
-    for (const auto& message : messages) {
-      text += message["role"].get<std::string>() + ": ";
-      if (message["content"].is_string()) text += message["content"].get<std::string>();
-      text += '\n';
+  Result<std::vector<TokenId>> encode(const text::RenderedPrompt& prompt) const override {
+    std::vector<TokenId> ids;
+    for (const auto& segment : prompt.segments) {
+      std::string_view rest = segment.text;
+      while (!rest.empty()) {
+        const auto special = segment.trusted ? special_at(rest) : std::nullopt;
+        ids.push_back(special ? *special : static_cast<unsigned char>(rest.front()));
+        rest.remove_prefix(special ? token_bytes(*special).size() : 1);
+      }
     }
-    if (kwargs.value("add_generation_prompt", true)) text += "assistant: ";
-    return encode(text, true);
+    return ids;
+  }
+  // "role: content\n" for each message; tools in front; thinking opened if it is switched on.
+  Result<std::vector<TokenId>> encode_chat(const text::ChatQuestion& question) const override {
+    std::string text;
+    if (!question.tools.is_null()) {
+      text = "tools " + question.tools[0]["function"]["name"].get<std::string>() + '\n';
+    }
+    for (const auto& message : question.messages) {
+      text += message["role"].get<std::string>() + ": " + server::api::text_of(message["content"]) +
+              '\n';
+    }
+    if (question.go_on) text.pop_back();
+    const bool opens = !question.go_on && question.kwargs.value("add_generation_prompt", true);
+    if (opens) text += "assistant: ";
+    auto ids = encode(text, true);
+    if (opens && question.kwargs.value("thinking", false) && facts_.special.can_think()) {
+      ids->push_back(kThink);
+    }
+    return ids;
   }
   std::string decode(std::span<const TokenId> ids, bool) const override {
     std::string text;
     for (const TokenId id : ids) {
-      if (id < 256) text += static_cast<char>(id);
+      if (id < 256 || id > kEnd) text += token_bytes(id);
     }
     return text;
   }
   std::string_view token_bytes(TokenId id) const override {
-    return id < 256 ? std::string_view(&bytes_[id], 1) : std::string_view();
+    static constexpr std::array<std::string_view, 12> kNames{"",
+                                                             "",
+                                                             "<think>",
+                                                             "</think>",
+                                                             "<｜tool▁calls▁begin｜>",
+                                                             "<｜tool▁calls▁end｜>",
+                                                             "<｜tool▁call▁begin｜>",
+                                                             "<｜tool▁call▁end｜>",
+                                                             "<｜tool▁sep｜>",
+                                                             "<｜fim▁begin｜>",
+                                                             "<｜fim▁hole｜>",
+                                                             "<｜fim▁end｜>"};
+    if (id < 256) return {&bytes_[id], 1};
+    return id - 256 < kNames.size() ? kNames[id - 256] : std::string_view();
   }
 
  private:
+  std::optional<TokenId> special_at(std::string_view text) const {
+    for (TokenId id = kThink; id <= kFimEnd; ++id) {
+      if (text.starts_with(token_bytes(id))) return id;
+    }
+    return std::nullopt;
+  }
+
   server::api::ModelFacts facts_;
   std::array<char, 256> bytes_;
 };
@@ -71,6 +119,23 @@ inline std::vector<TokenEvent> events_of(std::string_view text, ChoiceIndex choi
     event.index = static_cast<uint32_t>(i);
     event.token = static_cast<unsigned char>(text[i]);
     event.text = text.substr(i, 1);
+    event.logprob = -0.5f;
+    events.push_back(std::move(event));
+  }
+  if (!events.empty()) events.back().finish = finish;
+  return events;
+}
+
+// The same of a text in which special tokens are spelled: these are markers, without text.
+inline std::vector<TokenEvent> special_events_of(const FakeModel& model, std::string_view text,
+                                                 FinishReason finish = FinishReason::stop) {
+  const auto ids = model.encode(text::RenderedPrompt{{{std::string(text), true}}});
+  std::vector<TokenEvent> events;
+  for (const TokenId id : *ids) {
+    TokenEvent event;
+    event.index = static_cast<uint32_t>(events.size());
+    event.token = id;
+    if (id < 256) event.text = model.token_bytes(id);
     event.logprob = -0.5f;
     events.push_back(std::move(event));
   }

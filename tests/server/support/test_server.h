@@ -24,12 +24,13 @@ struct TestServerOptions {
 class TestServer {
  public:
   explicit TestServer(TestServerOptions options = {})
-      : work(context.get_executor(), 1, 4),
+      : keys(options.keys),
+        work(context.get_executor(), 1, 4),
         serving(metrics, "fake"),
         engine(context.get_executor()),
         router({context.get_executor(), model, engine, clock, work, serving,
                 [this] { return ++drawn_; }, options.generate},
-               options.keys, metrics, Log(), options.router),
+               keys, metrics, Log(), options.router),
         listener(context.get_executor(), fast(options.listener), clock, router, metrics, Log()) {
     const auto listening = listener.listen("127.0.0.1", 0);
     EXPECT_TRUE(listening) << listening.error().message;
@@ -67,6 +68,7 @@ class TestServer {
   boost::asio::io_context context{1};
   ManualClock clock;
   Metrics metrics;
+  server::ApiKeys keys;
   FakeModel model;
   server::WorkQueue work;
   server::ServingMetrics serving;

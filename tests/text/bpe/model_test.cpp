@@ -59,7 +59,7 @@ TEST(Model, CharactersFallBackToBytes) {
        {{"type", "BPE"},
         {"byte_fallback", true},
         {"vocab", {{"a", 0}, {"é", 1}, {"aé", 2}, {"<0xC3>", 3}, {"<0xAB>", 4}}},
-        {"merges", {{"a", "é"}}}}}};
+        {"merges", nlohmann::json::array({nlohmann::json::array({"a", "é"})})}}}};
   const auto model = std::move(read_tokenizer_json(json, nlohmann::json::object()).value());
   EXPECT_THAT(plain(model, "aéë"), ElementsAre(2, 3, 4));
   EXPECT_EQ(model.vocabulary.bytes(3), "\xC3");

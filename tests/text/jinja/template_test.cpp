@@ -12,7 +12,7 @@ namespace {
 
 // cases.jsonl holds what the reference implementation makes of each (see make_cases.py).
 TEST(Template, RendersAsTheReference) {
-  std::ifstream file(testing::source_dir() / "tests/text/jinja/cases.jsonl");
+  std::ifstream file(baton::testing::source_dir() / "tests/text/jinja/cases.jsonl");
   std::string line;
   ASSERT_TRUE(std::getline(file, line));
   const auto variables = testing::Json::parse(line).at("variables");

@@ -1,0 +1,40 @@
+// NumericMode: how weights, activations and cache entries are represented: the one place that says
+// so for each mode by name.
+//
+// `exact`: the checkpoint's own weights, float32 activations and entries; the reference.
+// `fast`: projections, experts and heads as INT8 panels with INT8 activations (kernels/int8), BF16
+// entries; embedding, norms and routers as in `exact`.
+// A mode's name and revision are part of what two instances must agree on. Thread safety: values.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/checkpoint/config.h"
+
+namespace baton::checkpoint {
+
+enum class WeightForm : uint8_t { stored, int8 };
+enum class EntryForm : uint8_t { f32, bf16 };
+
+struct NumericMode {
+  std::string_view name;  // as in --mode and in manifests
+  unsigned revision = 1;  // of its arithmetic, and of its packed files
+  WeightForm weights = WeightForm::stored;
+  EntryForm entries = EntryForm::f32;
+
+  bool packed() const { return weights != WeightForm::stored; }
+  size_t entry_bytes(const ModelConfig& config) const {
+    return config.kv_entry_width() * (entries == EntryForm::f32 ? 4 : 2);
+  }
+  // What manifests say: the name alone is not enough once arithmetic has changed.
+  std::string manifest_name() const;
+};
+
+std::span<const NumericMode> numeric_modes();
+std::string numeric_mode_names();  // "exact, fast"
+Result<NumericMode> find_numeric_mode(std::string_view name);
+
+}  // namespace baton::checkpoint

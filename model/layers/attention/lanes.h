@@ -1,0 +1,24 @@
+// How FastAttention cuts positions and lanes. The block and the span decide the order of sums, so
+// they are part of the numeric mode; the rest decides only what is in memory at a time.
+//
+// Thread safety: constants.
+#pragma once
+
+#include "kvcache/pool_memory.h"
+#include "model/kernels/tiles/tiles.h"
+
+namespace baton::layers {
+
+inline constexpr size_t kBlock = kPageTokens;  // positions of one running softmax step
+inline constexpr size_t kSpan = 4 * kBlock;    // positions that are merged with others, in order
+
+inline constexpr size_t kLanes = kernels::kTileLanes;  // of a tile
+inline constexpr size_t kGroupTiles = 4;               // that share a loaded block
+inline constexpr size_t kGroupLanes = kGroupTiles * kLanes;
+inline constexpr size_t kDecodeGroup = 64;  // rows of the decode form at a time
+inline constexpr size_t kWaveSpans = 16;    // spans at a time
+
+// Tiles are computed 16 or 32 lanes wide.
+inline size_t padded_lanes(size_t lanes) { return lanes <= 16 ? 16 : kLanes; }
+
+}  // namespace baton::layers

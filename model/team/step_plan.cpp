@@ -1,0 +1,91 @@
+#include "model/team/step_plan.h"
+
+#include <algorithm>
+
+namespace baton::model {
+
+namespace {
+
+// Where a group's rows may not be cut: inside [first, end).
+struct Tail {
+  uint32_t first, end;
+};
+
+// The cut nearest above `at` that leaves every tail whole, unless the one below is nearer.
+uint32_t allowed_cut(std::span<const Tail> tails, uint32_t at) {
+  const auto tail = std::ranges::upper_bound(tails, at, {}, &Tail::end);
+  if (tail == tails.end() || at <= tail->first) return at;
+  return at - tail->first < tail->end - at ? tail->first : tail->end;
+}
+
+// [parts + 1] cuts of [begin, end).
+std::vector<uint32_t> cuts(std::span<const Tail> tails, uint32_t begin, uint32_t end,
+                           uint32_t parts) {
+  std::vector<uint32_t> at(parts + 1);
+  for (uint32_t p = 0; p <= parts; ++p) {
+    const auto even = begin + static_cast<uint32_t>(uint64_t{end - begin} * p / parts);
+    at[p] = std::clamp(allowed_cut(tails, even), p == 0 ? begin : at[p - 1], end);
+  }
+  return at;
+}
+
+uint32_t owner_of(const GroupPlan& group, uint32_t row) {
+  for (const auto& bounds : group.bounds) {
+    if (bounds.empty() || row >= bounds.back()) continue;
+    return static_cast<uint32_t>(std::ranges::upper_bound(bounds, row) - bounds.begin()) - 1;
+  }
+  return 0;
+}
+
+GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
+                     const StepShape& shape, bool drafts) {
+  GroupPlan plan;
+  std::vector<Tail> tails;
+  std::vector<uint32_t> last_rows;  // of each sequence
+  uint32_t rows = 0;
+  for (uint32_t i = 0; i < sequences.size(); ++i) {
+    const SequenceRows& s = sequences[i];
+    if (s.group != group) continue;
+    plan.sequences.push_back(i);
+    const uint32_t end = rows + row_count(s);
+    if (s.sampling != nullptr) {
+      tails.push_back({end - static_cast<uint32_t>(1 + s.drafts.size()), end});
+    }
+    rows = end;
+    last_rows.push_back(end - 1);
+  }
+  plan.rows = rows;
+  const auto halves = cuts(tails, 0, rows, shape.batches);
+  for (uint32_t b = 0; b < shape.batches; ++b) {
+    plan.bounds[b] = cuts(tails, halves[b], halves[b + 1], shape.tp);
+  }
+  plan.draft_bounds.assign(shape.tp + 1, 0);
+  if (!drafts) return plan;
+  for (uint32_t t = 0; t < shape.tp; ++t) {
+    for (uint32_t i = 0; i < plan.sequences.size(); ++i) {
+      const SequenceRows& s = sequences[plan.sequences[i]];
+      if (s.sampling == nullptr || !s.draft || owner_of(plan, last_rows[i]) != t) continue;
+      plan.drafting.push_back(i);
+    }
+    plan.draft_bounds[t + 1] = static_cast<uint32_t>(plan.drafting.size());
+  }
+  return plan;
+}
+
+}  // namespace
+
+StepPlan plan_step(std::span<const SequenceRows> sequences, const StepShape& shape, bool drafts) {
+  StepPlan plan;
+  for (uint32_t g = 0; g < shape.dp; ++g) {
+    const GroupPlan& group = plan.groups.emplace_back(plan_group(sequences, g, shape, drafts));
+    for (uint32_t t = 0; t < shape.tp; ++t) {
+      for (uint32_t b = 0; b < shape.batches; ++b) {
+        plan.sources[b].push_back(group.bounds[b][t + 1] - group.bounds[b][t]);
+      }
+      plan.draft_sources.push_back(group.draft_bounds[t + 1] - group.draft_bounds[t]);
+    }
+  }
+  return plan;
+}
+
+}  // namespace baton::model

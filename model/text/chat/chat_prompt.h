@@ -1,0 +1,46 @@
+// ChatPrompt: from a conversation with tools to the prompt of this model: its own template, led
+// around the template's defects.
+//
+// At start the template is tried on a few conversations, to see what it does. Where it prints no
+// tools, their description goes to the end of the system prompt. Where it loses or garbles the
+// calls of earlier turns (as the published template of V3 does), or drops what tools answered,
+// these are written by ToolFormat and put where the template prints the message. A conversation
+// that is to be gone on with ends where its last message does. Thread safety: const.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "model/text/chat/chat_template.h"
+#include "model/text/chat/tool_format.h"
+
+namespace baton::text {
+
+struct ChatQuestion {
+  const nlohmann::ordered_json& messages;  // as ChatTemplate::render wants them
+  const nlohmann::ordered_json& tools;     // a list or null
+  const nlohmann::ordered_json& kwargs;    // an object or null
+  bool go_on = false;                      // the last message is the assistant's and isn't finished
+};
+
+// What a template does by itself.
+struct TemplateTraits {
+  bool prints_tools = false;
+  bool prints_calls = false;    // whole, whatever their number
+  bool prints_outputs = false;  // messages of role `tool`
+  ToolStyle style = ToolStyle::v31;
+  friend bool operator==(const TemplateTraits&, const TemplateTraits&) = default;
+};
+
+class ChatPrompt {
+ public:
+  explicit ChatPrompt(ChatTemplate chat);
+
+  Result<RenderedPrompt> render(const ChatQuestion& question) const;
+  const TemplateTraits& traits() const { return traits_; }
+
+ private:
+  ChatTemplate chat_;
+  TemplateTraits traits_;
+};
+
+}  // namespace baton::text

@@ -1,0 +1,18 @@
+// mpi_port: the port of this rank in its MPI job.
+//
+// Used inside a step only: Open MPI's waits poll (with mpi_yield_when_idle they give the processor
+// away each time). Thread safety: one thread at a time, the only one of the process that calls MPI
+// meanwhile.
+#pragma once
+
+#include <memory>
+
+#include "parallel/exchange/port.h"
+#include "parallel/world.h"
+
+namespace baton::parallel {
+
+// The world outlives it.
+std::unique_ptr<Port> mpi_port(const World& world);
+
+}  // namespace baton::parallel

@@ -1,0 +1,48 @@
+#include "model/checkpoint/packed/numeric_mode.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace baton::checkpoint {
+namespace {
+
+TEST(NumericMode, EachIsFoundByItsName) {
+  std::set<std::string> manifests;
+  for (const NumericMode& mode : numeric_modes()) {
+    const auto found = find_numeric_mode(mode.name);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->name, mode.name);
+    EXPECT_TRUE(manifests.insert(mode.manifest_name()).second) << "modes are told apart";
+    EXPECT_NE(numeric_mode_names().find(mode.name), std::string::npos);
+  }
+}
+
+TEST(NumericMode, ExactIsTheReferenceAndFastPacks) {
+  ModelConfig config;
+  config.kv_lora_rank = 512;
+  config.qk_rope_head_dim = 64;
+  const auto exact = find_numeric_mode("exact").value();
+  EXPECT_FALSE(exact.packed());
+  EXPECT_EQ(exact.entry_bytes(config), 576u * 4);
+  const auto fast = find_numeric_mode("fast").value();
+  EXPECT_TRUE(fast.packed());
+  EXPECT_EQ(fast.entry_bytes(config), 1152u) << "a latent entry of DeepSeek-V3";
+}
+
+TEST(NumericMode, AnotherRevisionIsAnotherModeToItsPeers) {
+  NumericMode mode = find_numeric_mode("fast").value();
+  EXPECT_EQ(mode.manifest_name(), "fast");
+  mode.revision = 2;
+  EXPECT_EQ(mode.manifest_name(), "fast-2");
+}
+
+TEST(NumericMode, AnUnknownOneIsRefusedWithTheOnesThereAre) {
+  const auto refused = find_numeric_mode("sloppy");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+  EXPECT_NE(refused.error().message.find("exact, fast"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::checkpoint

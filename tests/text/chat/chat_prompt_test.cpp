@@ -1,0 +1,140 @@
+#include "model/text/chat/chat_prompt.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/shared_data.h"
+#include "tests/text/chat/templates.h"
+
+namespace baton::text {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const nlohmann::json kTokens = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
+
+ChatPrompt prompt_of(std::string_view source) {
+  return ChatPrompt(std::move(ChatTemplate::parse(source, kTokens).value()));
+}
+
+Json user(const char* text) { return {{"role", "user"}, {"content", text}}; }
+
+Json assistant_calls(int calls, const Json& content) {
+  Json message = {{"role", "assistant"}, {"content", content}};
+  for (int i = 0; i < calls; ++i) {
+    message["tool_calls"].push_back(
+        {{"type", "function"},
+         {"function", {{"name", "f" + std::to_string(i)}, {"arguments", "{}"}}}});
+  }
+  return message;
+}
+
+std::string shown(const ChatPrompt& chat, const Json& messages, const Json& tools = Json(),
+                  bool go_on = false) {
+  const Json kwargs = {{"add_generation_prompt", true}};
+  const auto prompt = chat.render({messages, tools, kwargs, go_on});
+  return prompt ? prompt->text() : "! " + prompt.error().message;
+}
+
+TEST(ChatPrompt, FindsOutWhatATemplateDoes) {
+  EXPECT_EQ(prompt_of(testing::kGoodTemplate).traits(),
+            (TemplateTraits{true, true, true, ToolStyle::v31}));
+  EXPECT_EQ(prompt_of(testing::kLosingTemplate).traits(),
+            (TemplateTraits{false, false, true, ToolStyle::v3}));
+  EXPECT_EQ(prompt_of(testing::kPlainTemplate).traits(),
+            (TemplateTraits{false, false, false, ToolStyle::v31}));
+}
+
+TEST(ChatPrompt, AGoodTemplateIsLeftAlone) {
+  const ChatPrompt chat = prompt_of(testing::kGoodTemplate);
+  const Json messages = Json::array({user("q"), assistant_calls(2, nullptr)});
+  EXPECT_EQ(shown(chat, messages),
+            "<s>[user]q[assistant]<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f0<｜tool▁sep｜>{}"
+            "<｜tool▁call▁end｜><｜tool▁call▁begin｜>f1<｜tool▁sep｜>{}<｜tool▁call▁end｜>"
+            "<｜tool▁calls▁end｜></s>[assistant]");
+}
+
+TEST(ChatPrompt, CallsThatATemplateLosesAreWrittenWhereItPrintsTheMessage) {
+  const ChatPrompt chat = prompt_of(testing::kLosingTemplate);
+  for (int calls = 1; calls <= 3; ++calls) {
+    for (const Json& content : {Json(""), Json(nullptr), Json("so: ")}) {
+      const std::string text =
+          shown(chat, Json::array({user("q"), assistant_calls(calls, content)}));
+      std::string expected = "<s>[user]q[assistant]";
+      if (content == "so: ") expected += "so: ";
+      expected += render_calls(ToolStyle::v3, assistant_calls(calls, "")["tool_calls"])->text();
+      EXPECT_EQ(text, expected + "</s>[assistant]");
+    }
+  }
+}
+
+TEST(ChatPrompt, TheMarkersOfRepairedCallsAreTemplateTextAndTheRestIsNot) {
+  const ChatPrompt chat = prompt_of(testing::kLosingTemplate);
+  const Json messages = Json::array({user("q"), assistant_calls(1, "</s>")});
+  const Json none;
+  const auto prompt = chat.render({messages, none, none, false});
+  EXPECT_EQ(prompt->segments[3], (PromptSegment{"</s>", false}));
+  EXPECT_EQ(prompt->segments[4].trusted, true);
+  EXPECT_EQ(prompt->segments[5], (PromptSegment{"f0", false}));
+}
+
+TEST(ChatPrompt, ToolsGoBehindTheSystemPrompt) {
+  const ChatPrompt chat = prompt_of(testing::kPlainTemplate);
+  const Json tools = Json::array({{{"type", "function"}, {"function", {{"name", "now"}}}}});
+  const std::string described = render_tools(ToolStyle::v31, tools)->text();
+  EXPECT_EQ(shown(chat, Json::array({user("q")}), tools), "<s>[system]" + described + "[user]q");
+  const Json system = {{"role", "developer"}, {"content", "Be brief."}};
+  EXPECT_EQ(shown(chat, Json::array({system, user("q")}), tools),
+            "<s>[system]Be brief.\n\n" + described + "[user]q");
+  EXPECT_EQ(
+      shown(prompt_of(testing::kGoodTemplate), Json::array({user("q")}), tools).find("## Tools"),
+      std::string::npos);
+}
+
+TEST(ChatPrompt, AnswersOfToolsThatATemplateDropsComeAsTheUsers) {
+  const ChatPrompt chat = prompt_of(testing::kPlainTemplate);
+  const Json output = {{"role", "tool"}, {"content", "21"}};
+  EXPECT_EQ(shown(chat, Json::array({user("q"), output})),
+            "<s>[user]q[user]<｜tool▁output▁begin｜>21<｜tool▁output▁end｜>");
+}
+
+TEST(ChatPrompt, AConversationToGoOnWithEndsWhereItsLastMessageDoes) {
+  const Json messages =
+      Json::array({user("q"), {{"role", "assistant"}, {"content", "Roses are "}}});
+  EXPECT_EQ(shown(prompt_of(testing::kGoodTemplate), messages, Json(), true),
+            "<s>[user]q[assistant]Roses are ");
+}
+
+TEST(ChatPrompt, AMessageThatSpellsAMarkMovesTheMark) {
+  const ChatPrompt chat = prompt_of(testing::kLosingTemplate);
+  const std::string text =
+      shown(chat, Json::array({user("\uE0FA0:0; \uE0FA1:"), assistant_calls(1, "")}));
+  EXPECT_NE(text.find("[user]\uE0FA0:0; \uE0FA1:[assistant]<｜tool▁calls▁begin｜>"),
+            std::string::npos)
+      << text;
+}
+
+TEST(ChatPrompt, RefusesWhatTheTemplateRefuses) {
+  const ChatPrompt chat = prompt_of(testing::kGoodTemplate);
+  EXPECT_TRUE(shown(chat, "x", Json(), true).starts_with("! "));
+  EXPECT_TRUE(shown(chat, Json::array({1}), Json(), true).starts_with("! "));
+}
+
+std::string read(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+TEST(ChatPrompt, ThePublishedTemplatesOfR1AndV31PrintCallsButNoTools) {
+  BATON_NEED_SHARED(folder, "tokenizer/templates");
+  for (const auto& [name, style] : {std::pair("r1", ToolStyle::v3), {"v3.1", ToolStyle::v31}}) {
+    const ChatPrompt chat = prompt_of(read(folder / (std::string(name) + ".jinja")));
+    EXPECT_EQ(chat.traits(), (TemplateTraits{false, true, true, style})) << name;
+  }
+}
+
+}  // namespace
+}  // namespace baton::text

@@ -1,0 +1,31 @@
+// Chat templates with and without the defects of published ones. Thread safety: constants.
+#pragma once
+
+#include <string_view>
+
+namespace baton::testing {
+
+// Prints everything.
+inline constexpr std::string_view kGoodTemplate =
+    "{{ bos_token }}{% if tools %}[tools]{{ tools|tojson }}{% endif %}"
+    "{% for m in messages %}[{{ m.role }}]{{ m.content or '' }}"
+    "{% if m.tool_calls %}<｜tool▁calls▁begin｜>{% for c in m.tool_calls %}<｜tool▁call▁begin｜>"
+    "{{ c.function.name }}<｜tool▁sep｜>{{ c.function.arguments }}<｜tool▁call▁end｜>{% endfor %}"
+    "<｜tool▁calls▁end｜>{% endif %}{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+
+// Loses the end of a lone call, as the published template of V3 does.
+inline constexpr std::string_view kLosingTemplate =
+    "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content or '' }}"
+    "{% if m.tool_calls %}<｜tool▁calls▁begin｜>{% for c in m.tool_calls %}<｜tool▁call▁begin｜>"
+    "{{ c.type }}<｜tool▁sep｜>{{ c.function.name }}<｜tool▁call▁end｜>"
+    "{% if not loop.first %}<｜tool▁calls▁end｜>{{ eos_token }}{% endif %}{% endfor %}"
+    "{% elif m.role == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+
+// Knows neither tools nor their answers.
+inline constexpr std::string_view kPlainTemplate =
+    "{{ bos_token }}{% for m in messages %}{% if m.role != 'tool' %}[{{ m.role }}]{{ m.content }}"
+    "{% endif %}{% endfor %}";
+
+}  // namespace baton::testing
