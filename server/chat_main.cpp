@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   app.add_option("--once", once, "Ask this one question and end");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
 
-  auto parsed = server::chat::Url::parse(url);
+  auto parsed = server::client::Url::parse(url);
   if (!parsed) {
     std::cerr << parsed.error().message << '\n';
     return 2;

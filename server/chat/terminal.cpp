@@ -3,7 +3,7 @@
 #include <iostream>
 #include <optional>
 
-#include "server/chat/event_reader.h"
+#include "server/client/event_reader.h"
 
 namespace baton::server::chat {
 
@@ -18,7 +18,7 @@ Terminal::Terminal(TerminalOptions options, const Clock& clock, std::istream& in
 
 bool Terminal::ask(const std::string& question) {
   conversation_.ask(question);
-  EventReader events;
+  client::EventReader events;
   std::string answer, error;
   uint64_t pieces = 0;
   std::optional<uint64_t> tokens;
@@ -42,8 +42,8 @@ bool Terminal::ask(const std::string& question) {
       out_ << heard.text << std::flush;
     }
   };
-  const Post post{"/v1/chat/completions", conversation_.body(), options_.api_key};
-  const auto outcome = post_stream(options_.url, post, on_body);
+  const client::Post post{"/v1/chat/completions", conversation_.body(), options_.api_key};
+  const auto outcome = client::post_stream(options_.url, post, on_body);
   if (!outcome || outcome->status != 200) {
     if (outcome && outcome->interrupted) {
       notes_ << "[stopped]\n";

@@ -7,12 +7,12 @@
 
 #include "base/clock.h"
 #include "server/chat/conversation.h"
-#include "server/chat/http_stream.h"
+#include "server/client/http_stream.h"
 
 namespace baton::server::chat {
 
 struct TerminalOptions {
-  Url url;
+  client::Url url;
   ConversationOptions conversation;
   std::string api_key;
   bool interactive = true;  // show a prompt

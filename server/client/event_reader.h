@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace baton::server::chat {
+namespace baton::server::client {
 
 class EventReader {
  public:
@@ -17,4 +17,4 @@ class EventReader {
   std::string line_;
 };
 
-}  // namespace baton::server::chat
+}  // namespace baton::server::client

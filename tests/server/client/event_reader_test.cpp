@@ -1,8 +1,8 @@
-#include "server/chat/event_reader.h"
+#include "server/client/event_reader.h"
 
 #include <gtest/gtest.h>
 
-namespace baton::server::chat {
+namespace baton::server::client {
 namespace {
 
 TEST(EventReader, any_split_gives_the_same_data) {
@@ -20,4 +20,4 @@ TEST(EventReader, any_split_gives_the_same_data) {
 }
 
 }  // namespace
-}  // namespace baton::server::chat
+}  // namespace baton::server::client

@@ -1,6 +1,6 @@
-#include "server/chat/event_reader.h"
+#include "server/client/event_reader.h"
 
-namespace baton::server::chat {
+namespace baton::server::client {
 
 std::vector<std::string> EventReader::feed(std::string_view bytes) {
   std::vector<std::string> data;
@@ -19,4 +19,4 @@ std::vector<std::string> EventReader::feed(std::string_view bytes) {
   return data;
 }
 
-}  // namespace baton::server::chat
+}  // namespace baton::server::client

@@ -1,10 +1,10 @@
-#include "server/chat/http_stream.h"
+#include "server/client/http_stream.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/server/support/test_server.h"
 
-namespace baton::server::chat {
+namespace baton::server::client {
 namespace {
 
 TEST(HttpStream, urls_have_a_host_a_port_and_perhaps_a_prefix) {
@@ -56,4 +56,4 @@ TEST(HttpStream, no_server_is_said_so) {
 }
 
 }  // namespace
-}  // namespace baton::server::chat
+}  // namespace baton::server::client
