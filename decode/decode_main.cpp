@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
   app.add_option("--frame-port", options.frame_port, "port for latent blocks; 0: any free one")
       ->capture_default_str();
   app.add_option("--draft-tokens", options.draft_tokens,
-                 "MTP drafts verified a step; 0: no speculation")
-      ->check(CLI::Range(0, 1))
+                 "MTP drafts a sequence and step at most, as many as pay; 0: none")
+      ->check(CLI::Range(0, 8))
       ->capture_default_str();
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
   baton::decode::fit_rows(options);

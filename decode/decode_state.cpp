@@ -15,7 +15,8 @@ DecodeState::DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, Dr
       receiver_(pool_, setup_.format, setup_.sessions),
       handoffs_(setup_.limits, pool_, receiver_, setup_.frame_address, setup_.sessions.lease,
                 std::move(draw)),
-      batch_(setup_.limits) {}
+      batch_(setup_.limits),
+      policy_(setup_.limits.draft_tokens) {}
 
 Actions DecodeState::step(const Event& event, Instant now) {
   now_ = now;
@@ -237,12 +238,19 @@ void DecodeState::run(Map::iterator it) {
 // ---- steps -------------------------------------------------------------------------------------
 
 void DecodeState::compute() {
-  auto sequences = batch_.build();
+  if (batch_.in_flight()) return;
+  const auto [sampling, filling] = batch_.kinds();
+  const uint32_t depth = policy_.depth(sampling);
+  auto sequences = batch_.build(depth);
   if (sequences.empty()) return;
+  measured_ = {.sequences = sampling, .depth = depth, .filled = filling};
+  step_begun_ = now_;
+  counts_.draft_depth = depth;
   ++counts_.steps;
   for (const model::SequenceRows& rows : sequences) {
     counts_.rows += rows.tokens.size() + rows.drafts.size();
     counts_.drafts_tried += rows.drafts.size();
+    measured_.verified += rows.drafts.size();
   }
   actions_.push_back(Compute{StepId{++step_.value}, std::move(sequences)});
 }
@@ -251,6 +259,9 @@ void DecodeState::on(const StepDone& done) {
   if (done.step != step_ || !batch_.in_flight()) return;
   RunningBatch::Outcome outcome = batch_.complete(done.results);
   release(outcome.freed);
+  for (const auto& sampled : outcome.sampled) measured_.tokens += sampled.tokens.size();
+  measured_.took = now_ - step_begun_;
+  policy_.ended(measured_);
   for (RunningBatch::Scored& scored : outcome.scored)
     tell_scores(scored.request, std::move(scored.scores));
   for (const RequestId id : outcome.filled) {

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "decode/draft_policy.h"
 #include "decode/events.h"
 #include "decode/handoffs.h"
 #include "decode/limits.h"
@@ -53,6 +54,7 @@ struct DecodeCounts {
   uint64_t tokens_replayed = 0;
   uint64_t drafts_tried = 0;
   uint64_t drafts_accepted = 0;
+  uint64_t draft_depth = 0;  // that the last step aimed at
 };
 
 class DecodeState {
@@ -145,6 +147,9 @@ class DecodeState {
   Map requests_;
   scheduler::FairShare fair_;
   StepId step_{0};
+  DraftPolicy policy_;
+  DraftPolicy::Step measured_;  // of the step in flight, so far
+  Instant step_begun_{};
   uint64_t arrivals_ = 0;
   bool draining_ = false;
   bool drained_ = false;

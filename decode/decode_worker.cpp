@@ -194,6 +194,8 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_decode_tokens_replayed_total", "Known tokens computed again.", c.tokens_replayed);
   count("baton_mtp_drafted_tokens_total", "Drafts verified.", c.drafts_tried);
   count("baton_mtp_accepted_tokens_total", "Drafts accepted.", c.drafts_accepted);
+  add_gauge(all, "baton_mtp_draft_depth", "Drafts a sequence that the last step aimed at.",
+            static_cast<double>(c.draft_depth));
   const auto& verdicts = state_.receiver().frame_counts();
   for (size_t v = 0; v < verdicts.size(); ++v) {
     add_counter(all, "baton_frames_received_total", "Frames by what became of them.",

@@ -86,19 +86,36 @@ RunningBatch::Rows RunningBatch::plan(Sequence& sequence, uint32_t rows) const {
   return planned;
 }
 
-std::vector<model::SequenceRows> RunningBatch::build() {
+namespace {
+
+bool fills(const Sequence& sequence) {
+  return sequence.fills_only || sequence.tokens.size() - sequence.cached > 1;
+}
+
+}  // namespace
+
+RunningBatch::Kinds RunningBatch::kinds() const {
+  Kinds kinds;
+  for (const auto& sequence : sequences_) {
+    if (fills(*sequence)) {
+      kinds.filling = true;
+    } else {
+      ++kinds.sampling;
+    }
+  }
+  return kinds;
+}
+
+std::vector<model::SequenceRows> RunningBatch::build(uint32_t depth) {
   std::vector<model::SequenceRows> step;
   if (in_flight() || sequences_.empty()) return step;
   for (uint32_t group = 0; group < limits_.groups; ++group) build_group(group);
-  for (const Rows& rows : flight_) step.push_back(rows_of(rows));
+  for (const Rows& rows : flight_) step.push_back(rows_of(rows, depth));
   return step;
 }
 
 // One row for each that samples is certain; what fills gets its share before any draft does.
 void RunningBatch::build_group(uint32_t group) {
-  const auto fills = [](const Sequence& sequence) {
-    return sequence.fills_only || sequence.tokens.size() - sequence.cached > 1;
-  };
   uint32_t sampling = 0;
   uint64_t filling = 0;
   for (const auto& sequence : sequences_) {
@@ -128,7 +145,18 @@ void RunningBatch::build_group(uint32_t group) {
   }
 }
 
-model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
+// Drafts for the next step that it can verify, and whose entries the pages hold: the one at depth d
+// writes an entry at the last known position, or the last accepted draft's, plus d - 1.
+uint32_t RunningBatch::drafts_useful(const Rows& rows, uint32_t depth) {
+  const Sequence& s = *rows.sequence;
+  if (!rows.samples) return 0;
+  const auto produced = static_cast<uint32_t>(s.tokens.size()) - s.prompt_tokens;
+  const uint32_t left = s.max_tokens - produced;  // at least 1: this step's
+  const size_t room = s.pages.size() * kPageTokens - (s.tokens.size() + rows.drafts);
+  return static_cast<uint32_t>(std::min<size_t>({depth, left < 2 ? 0 : left - 2, room + 1}));
+}
+
+model::SequenceRows RunningBatch::rows_of(const Rows& rows, uint32_t depth) const {
   const Sequence& sequence = *rows.sequence;
   const std::span<const TokenId> tokens(sequence.tokens);
   model::SequenceRows out;
@@ -138,7 +166,7 @@ model::SequenceRows RunningBatch::rows_of(const Rows& rows) const {
   out.first = sequence.cached;
   out.tokens = tokens.subspan(sequence.cached, rows.known);
   out.choice = sequence.choice;
-  out.draft = limits_.draft_tokens > 0 && rows.samples;
+  out.draft_depth = drafts_useful(rows, std::min(depth, limits_.draft_tokens));
   if (!rows.samples) {
     out.next = tokens[sequence.cached + rows.known];
     out.score = sequence.score;

@@ -53,8 +53,15 @@ class RunningBatch {
   // Before a step: a sequence whose pages don't hold all that the step may write, or null.
   Sequence* short_of_pages();
 
-  // The next step's rows; empty if there is nothing to do or a step is in flight.
-  std::vector<model::SequenceRows> build();
+  // The next step's rows; empty if there is nothing to do or a step is in flight. Each sequence
+  // that samples is to make up to `depth` drafts, as far as its pages and its answer's end reach.
+  std::vector<model::SequenceRows> build(uint32_t depth);
+  // How many would sample, and whether others would fill.
+  struct Kinds {
+    uint32_t sampling = 0;
+    bool filling = false;
+  };
+  Kinds kinds() const;
 
   struct Sampled {
     RequestId request;
@@ -88,11 +95,12 @@ class RunningBatch {
     bool samples = false;
   };
   Rows plan(Sequence& sequence, uint32_t rows) const;
-  model::SequenceRows rows_of(const Rows& rows) const;
+  model::SequenceRows rows_of(const Rows& rows, uint32_t depth) const;
   uint32_t lightest_group() const;
   void build_group(uint32_t group);
   static PromptScoreRun scores_of(const Sequence& sequence, model::SequenceResult& result);
   uint32_t drafts_allowed(const Sequence& sequence) const;
+  static uint32_t drafts_useful(const Rows& rows, uint32_t depth);
 
   const DecodeLimits limits_;
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in the order they joined

@@ -87,8 +87,9 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
                  "rows of one step at most; decode takes more where its sequences need them")
       ->check(CLI::Range(16, 65536))
       ->capture_default_str();
-  app.add_option("--draft-tokens", o.draft_tokens, "MTP drafts verified a step; 0: none")
-      ->check(CLI::Range(0, 1))
+  app.add_option("--draft-tokens", o.draft_tokens,
+                 "MTP drafts a sequence and step at most, as many as pay; 0: none")
+      ->check(CLI::Range(0, 8))
       ->capture_default_str();
   app.add_option("--local-prefill-tokens", o.local_prefill_tokens,
                  "prompts of up to that many tokens are prefilled by decode itself")

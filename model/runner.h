@@ -9,7 +9,9 @@
 // Sampling sequences end with 1 + drafts.size() rows to sample: the last known token, then the
 // drafts. Row k samples the token after it; the draft k is accepted if it equals that token. Then
 // the MTP layer runs on the accepted rows and drafts the token after the last (DeepSeek-V3 report,
-// 2.2 and 5.4.3). The MTP layer's cache entries are written for all other rows too.
+// 2.2 and 5.4.3), and from its own output and that draft the next, draft_depth in all. The MTP
+// layer's cache entries are written for all other rows too; those that drafting deeper writes, at
+// positions up to draft_depth - 2 after the last known token, are replaced when they are known.
 // Thread safety: one compute thread calls step(); the layer callback runs on it.
 #pragma once
 
@@ -51,7 +53,7 @@ struct SequenceRows {
   ChoiceIndex choice = 0;
   std::span<const TokenId> masked;  // may not be chosen at this step (min_tokens)
   std::optional<TokenId> forced;    // the token after the last known one, whatever its logit
-  bool draft = true;                // run the MTP layer's head for a draft
+  uint32_t draft_depth = 1;         // how many tokens to draft for the next step
 };
 
 struct SampledToken {

@@ -248,8 +248,9 @@ std::span<const float> Network::forward(std::span<const TokenId> tokens,
   return std::span(hidden_).first(values);
 }
 
-void Network::mtp_entries(std::span<const uint32_t> sources, std::span<const TokenId> next,
-                          const RowPlan& plan, kvcache::PoolMemory& cache) {
+void Network::mtp_entries(std::span<const float> hidden, std::span<const uint32_t> sources,
+                          std::span<const TokenId> next, const RowPlan& plan,
+                          kvcache::PoolMemory& cache) {
   check(sources.size() == plan.rows() && next.size() == plan.rows(),
         "each MTP row has its hidden row and its next token");
   const MtpWeights& mtp = *weights_.mtp;
@@ -260,7 +261,7 @@ void Network::mtp_entries(std::span<const uint32_t> sources, std::span<const Tok
     check(next[r] < mtp.embedding.rows(), "a token lies inside the vocabulary");
     k.unpack(mtp.embedding.row(next[r]), pair);
     k.rms_norm(pair, mtp.embedding_norm.data(), n, eps_, pair);
-    k.rms_norm(hidden_.data() + sources[r] * n, mtp.hidden_norm.data(), n, eps_, pair + n);
+    k.rms_norm(hidden.data() + sources[r] * n, mtp.hidden_norm.data(), n, eps_, pair + n);
   });
   team_.multiply({pairs_.data(), 2 * n, nullptr}, plan.rows(), mtp.projection, mtp_x_.data(), n);
   norm(mtp_x_.data(), plan.rows(), mtp.layer.attention_norm, normed_.data());

@@ -72,10 +72,11 @@ class Network {
   std::span<const float> forward(std::span<const TokenId> tokens, std::span<const Batch> batches,
                                  kvcache::PoolMemory& cache, const LayerDone& layer_done);
 
-  // The MTP layer's entries of own rows: for each row of the plan, sources[r] is its row in what
-  // forward returned and next[r] the token that follows it. Keeps the rows for mtp_hidden.
-  void mtp_entries(std::span<const uint32_t> sources, std::span<const TokenId> next,
-                   const RowPlan& plan, kvcache::PoolMemory& cache);
+  // The MTP layer's entries of own rows: for each row of the plan, sources[r] is its row in
+  // `hidden`, which is what forward or the last mtp_hidden returned, and next[r] the token that
+  // follows it. Keeps the rows for mtp_hidden.
+  void mtp_entries(std::span<const float> hidden, std::span<const uint32_t> sources,
+                   std::span<const TokenId> next, const RowPlan& plan, kvcache::PoolMemory& cache);
   // The MTP layer's output, normalised for its head: own row i of the batch is row rows[i] of the
   // last mtp_entries. Returns [own rows, hidden], valid until the next pass.
   std::span<const float> mtp_hidden(std::span<const uint32_t> rows, const Batch& batch,

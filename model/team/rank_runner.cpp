@@ -153,7 +153,9 @@ RankRunner::RankRunner(const checkpoint::Checkpoint& checkpoint,
   mtp_sources_.reserve(options.rows_max);
   mtp_next_.reserve(options.rows_max);
   last_mtp_.reserve(options.sequences_max);
+  sampled_.reserve(options.sequences_max);
   draft_rows_.reserve(options.sequences_max);
+  drafters_.reserve(options.sequences_max);
 }
 
 kvcache::PageFormat RankRunner::page_format() const {
@@ -183,7 +185,7 @@ void RankRunner::step(const RankStep& step, kvcache::PoolMemory& cache,
   sample(hidden, results);
   answered_ = owned_;
   score(hidden, results);
-  if (has_mtp()) run_mtp(step, cache, results);
+  if (has_mtp()) run_mtp(step, hidden, cache, results);
 }
 
 void RankRunner::follow(const parallel::BalanceOrders& orders) {
@@ -354,16 +356,18 @@ void RankRunner::score(std::span<const float> hidden, std::span<SequenceResult> 
 
 // ---- the MTP layer -----------------------------------------------------------------------------
 
-// How many tokens each drafting sequence got: decides where its draft stands.
+// How many tokens each drafting sequence got: decides where its drafts stand.
 void RankRunner::share_accepted(const RankStep& step, std::span<const SequenceResult> results) {
-  const GroupPlan& group = *step.group;
-  accepted_.assign(group.drafting.size(), 0);
-  for (uint32_t i = group.draft_bounds[index_]; i < group.draft_bounds[index_ + 1]; ++i) {
-    accepted_[i] = static_cast<uint32_t>(results[group.drafting[i]].tokens.size());
+  const DraftPlan& drafts = step.group->drafts.front();
+  accepted_.assign(drafts.sequences.size(), 0);
+  for (uint32_t i = drafts.bounds[index_]; i < drafts.bounds[index_ + 1]; ++i) {
+    accepted_[i] = static_cast<uint32_t>(results[drafts.sequences[i]].tokens.size());
   }
-  if (accepted_.empty()) return;
-  group_.gather(group.draft_bounds, sizeof(uint32_t),
-                reinterpret_cast<std::byte*>(accepted_.data()));
+  if (!accepted_.empty()) {
+    group_.gather(drafts.bounds, sizeof(uint32_t), reinterpret_cast<std::byte*>(accepted_.data()));
+  }
+  sampled_.assign(sequences_.size(), 0);
+  for (size_t i = 0; i < accepted_.size(); ++i) sampled_[drafts.sequences[i]] = accepted_[i];
 }
 
 // The token after an own row, if it is known: by the plan, or by what was just sampled.
@@ -406,47 +410,82 @@ void RankRunner::lay_out_mtp(std::span<const SequenceResult> results) {
   if (count != 0) end_run();
 }
 
-void RankRunner::run_mtp(const RankStep& step, kvcache::PoolMemory& cache,
-                         std::span<SequenceResult> results) {
+void RankRunner::run_mtp(const RankStep& step, std::span<const float> hidden,
+                         kvcache::PoolMemory& cache, std::span<SequenceResult> results) {
   lay_out_mtp(results);
-  network_.mtp_entries(mtp_sources_, mtp_next_, mtp_plan_, cache);
-  const bool anybody = std::ranges::any_of(step.draft_sources, [](uint32_t n) { return n != 0; });
-  if (!anybody) return;
+  network_.mtp_entries(hidden, mtp_sources_, mtp_next_, mtp_plan_, cache);
+  if (step.draft_sources.empty()) return;  // nobody drafts
   share_accepted(step, results);
-  const GroupPlan& group = *step.group;
-  draft_plan_.clear();
-  draft_rows_.clear();
-  for (uint32_t i = 0; i < group.drafting.size(); ++i) {
-    const SequenceRows& s = sequences_[group.drafting[i]];
-    const auto last = static_cast<Position>(s.first + s.tokens.size() + accepted_[i] - 2);
-    draft_plan_.add(s.pages, s.prompt_tokens, last, 1);
+  for (uint32_t depth = 0; depth < step.draft_sources.size(); ++depth) {
+    draft(step.group->drafts[depth], depth, step, cache, results);
   }
-  const uint32_t begin = group.draft_bounds[index_];
-  const uint32_t end = group.draft_bounds[index_ + 1];
-  for (uint32_t i = begin; i < end; ++i) draft_rows_.push_back(last_mtp_[group.drafting[i]]);
-  const layers::Batch batch{&draft_plan_, group.draft_bounds, step.draft_sources, 0};
-  const auto hidden = network_.mtp_hidden(draft_rows_, batch, cache);
-  draft(std::span(group.drafting).subspan(begin, end - begin), begin, hidden, results);
 }
 
-// A draft is what the sampler would draw if the MTP layer's logits were the model's. `first`: the
-// first drafting sequence's row in the draft plan.
-void RankRunner::draft(std::span<const uint32_t> drafting, uint32_t first,
-                       std::span<const float> hidden, std::span<SequenceResult> results) {
+// The position of the MTP row that drafts the token at this depth.
+Position RankRunner::drafting_position(uint32_t sequence, uint32_t depth) const {
+  const SequenceRows& s = sequences_[sequence];
+  return static_cast<Position>(s.first + s.tokens.size() + sampled_[sequence] - 2 + depth);
+}
+
+// The rows that lead to the drafts of a depth: of the first, rows that the step has laid out; of a
+// deeper one, new rows after the drafts before.
+void RankRunner::draft(const DraftPlan& drafts, uint32_t depth, const RankStep& step,
+                       kvcache::PoolMemory& cache, std::span<SequenceResult> results) {
+  const auto own =
+      std::span(drafts.sequences)
+          .subspan(drafts.bounds[index_], drafts.bounds[index_ + 1] - drafts.bounds[index_]);
+  draft_rows_.clear();
+  if (depth == 0) {
+    for (const uint32_t s : own) draft_rows_.push_back(last_mtp_[s]);
+  } else {
+    lay_out_deeper(own, depth, results);
+    network_.mtp_entries(mtp_hidden_, mtp_sources_, mtp_next_, mtp_plan_, cache);
+  }
+  draft_plan_.clear();
+  for (const uint32_t s : drafts.sequences) {
+    draft_plan_.add(sequences_[s].pages, sequences_[s].prompt_tokens, drafting_position(s, depth),
+                    1);
+  }
+  const layers::Batch batch{&draft_plan_, drafts.bounds, step.draft_sources[depth], 0};
+  mtp_hidden_ = network_.mtp_hidden(draft_rows_, batch, cache);
+  drafters_.assign(own.begin(), own.end());
+  choose_drafts(own, depth, results);
+}
+
+// One MTP row for each own sequence that drafts deeper, from its output at the depth before.
+void RankRunner::lay_out_deeper(std::span<const uint32_t> own, uint32_t depth,
+                                std::span<const SequenceResult> results) {
+  mtp_plan_.clear();
+  mtp_sources_.clear();
+  mtp_next_.clear();
+  size_t before = 0;  // of the drafters of the depth before, which hold these in the same order
+  for (const uint32_t s : own) {
+    while (drafters_[before] != s) ++before;
+    draft_rows_.push_back(static_cast<uint32_t>(mtp_sources_.size()));
+    mtp_sources_.push_back(static_cast<uint32_t>(before));
+    mtp_next_.push_back(results[s].drafts.back());
+    mtp_plan_.add(sequences_[s].pages, sequences_[s].prompt_tokens, drafting_position(s, depth), 1);
+  }
+}
+
+// A draft is what the sampler would draw if the MTP layer's logits were the model's.
+void RankRunner::choose_drafts(std::span<const uint32_t> drafting, uint32_t depth,
+                               std::span<SequenceResult> results) {
   const size_t n = network_.config().hidden_size;
   for (size_t begin = 0; begin < drafting.size(); begin += logits_rows_) {
     const size_t count = std::min(logits_rows_, drafting.size() - begin);
-    network_.mtp_logits({hidden.data() + begin * n, n, nullptr}, count, logits_.data());
+    network_.mtp_logits({mtp_hidden_.data() + begin * n, n, nullptr}, count, logits_.data());
     pool_->run(count, [&](size_t i, unsigned thread) {
       const uint32_t index = drafting[begin + i];
       const SequenceRows& s = sequences_[index];
       SequenceResult& result = results[index];
       std::vector<TokenId> fresh;
       for (const SampledToken& sampled : result.tokens) fresh.push_back(sampled.token);
+      fresh.insert(fresh.end(), result.drafts.begin(), result.drafts.end());
       const auto row = logits_row(i);
-      const Position position = draft_plan_.position(first + static_cast<uint32_t>(begin + i)) + 2;
-      const TokenId token = samplers_[thread].choose(
-          row, {*s.sampling, s.prompt, s.output, fresh, s.masked, s.choice, position});
+      const TokenId token =
+          samplers_[thread].choose(row, {*s.sampling, s.prompt, s.output, fresh, s.masked, s.choice,
+                                         drafting_position(index, depth) + 2});
       const float log_sum = kernels::log_sum_exp(kernels_, row.data(), row.size());
       result.drafts.push_back(token);
       result.draft_logprobs.push_back({token, row[token] - log_sum});

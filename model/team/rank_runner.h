@@ -2,7 +2,7 @@
 //
 // A step: the own rows through the main layers, with all other ranks; logits, sampling and
 // verification of the sequences whose sampled rows it owns; then the MTP layer: entries for every
-// own row whose next token is known, a draft after the last accepted row of each own sequence.
+// own row whose next token is known, drafts after the last accepted row of each own sequence.
 // Buffers are sized at the start. Thread safety: one compute thread.
 #pragma once
 
@@ -22,7 +22,7 @@ struct RankStep {
   std::span<const SequenceRows> sequences;  // of its DP group
   const GroupPlan* group = nullptr;
   std::array<std::span<const uint32_t>, kBatchesMax> sources;  // [batches][ranks]
-  std::span<const uint32_t> draft_sources;                     // [ranks]
+  std::span<const std::vector<uint32_t>> draft_sources;        // [depths][ranks]
 };
 
 class RankRunner {
@@ -70,12 +70,18 @@ class RankRunner {
   void verify(const SequenceRows& sequence, std::span<const float> logits, unsigned thread,
               SequenceResult& result);
   void score(std::span<const float> hidden, std::span<SequenceResult> results);
-  void run_mtp(const RankStep& step, kvcache::PoolMemory& cache, std::span<SequenceResult> results);
+  void run_mtp(const RankStep& step, std::span<const float> hidden, kvcache::PoolMemory& cache,
+               std::span<SequenceResult> results);
   void share_accepted(const RankStep& step, std::span<const SequenceResult> results);
   void lay_out_mtp(std::span<const SequenceResult> results);
   std::optional<TokenId> token_after(OwnRow own, std::span<const SequenceResult> results) const;
-  void draft(std::span<const uint32_t> drafting, uint32_t first, std::span<const float> hidden,
-             std::span<SequenceResult> results);
+  void draft(const DraftPlan& drafts, uint32_t depth, const RankStep& step,
+             kvcache::PoolMemory& cache, std::span<SequenceResult> results);
+  void lay_out_deeper(std::span<const uint32_t> own, uint32_t depth,
+                      std::span<const SequenceResult> results);
+  Position drafting_position(uint32_t sequence, uint32_t depth) const;
+  void choose_drafts(std::span<const uint32_t> drafting, uint32_t depth,
+                     std::span<SequenceResult> results);
   std::span<const float> logits_row(size_t row) const;
 
   RunnerOptions options_;
@@ -110,12 +116,15 @@ class RankRunner {
   } group_rows_;
 
   std::vector<uint32_t> accepted_;  // [drafting sequences of the group]: tokens of their results
+  std::vector<uint32_t> sampled_;   // [sequences of the group]: the same, of those that draft
   layers::RowPlan mtp_plan_;
   std::vector<uint32_t> mtp_sources_;  // [MTP rows]: own rows of the main pass
   std::vector<TokenId> mtp_next_;      // [MTP rows]
   std::vector<uint32_t> last_mtp_;     // [sequences]: the MTP row of its last accepted token
   layers::RowPlan draft_plan_;
-  std::vector<uint32_t> draft_rows_;  // [own drafting sequences]: MTP rows
+  std::vector<uint32_t> draft_rows_;   // [own drafting sequences]: MTP rows
+  std::span<const float> mtp_hidden_;  // [own drafting sequences, hidden], of the last depth
+  std::vector<uint32_t> drafters_;     // own sequences of the last depth's drafts, in order
 
   std::vector<uint32_t> expert_layers_;  // cache layers with experts
   SlotLoader loader_;

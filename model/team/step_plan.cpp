@@ -37,8 +37,10 @@ uint32_t owner_of(const GroupPlan& group, uint32_t row) {
   return 0;
 }
 
+uint32_t depth_of(const SequenceRows& s) { return s.sampling == nullptr ? 0 : s.draft_depth; }
+
 GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
-                     const StepShape& shape, bool drafts) {
+                     const StepShape& shape, uint32_t depths) {
   GroupPlan plan;
   std::vector<Tail> tails;
   std::vector<uint32_t> last_rows;  // of each sequence
@@ -59,15 +61,16 @@ GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
   for (uint32_t b = 0; b < shape.batches; ++b) {
     plan.bounds[b] = cuts(tails, halves[b], halves[b + 1], shape.tp);
   }
-  plan.draft_bounds.assign(shape.tp + 1, 0);
-  if (!drafts) return plan;
-  for (uint32_t t = 0; t < shape.tp; ++t) {
-    for (uint32_t i = 0; i < plan.sequences.size(); ++i) {
-      const SequenceRows& s = sequences[plan.sequences[i]];
-      if (s.sampling == nullptr || !s.draft || owner_of(plan, last_rows[i]) != t) continue;
-      plan.drafting.push_back(i);
+  for (uint32_t depth = 0; depth < depths; ++depth) {
+    DraftPlan& drafts = plan.drafts.emplace_back();
+    drafts.bounds.push_back(0);
+    for (uint32_t t = 0; t < shape.tp; ++t) {
+      for (uint32_t i = 0; i < plan.sequences.size(); ++i) {
+        const SequenceRows& s = sequences[plan.sequences[i]];
+        if (depth < depth_of(s) && owner_of(plan, last_rows[i]) == t) drafts.sequences.push_back(i);
+      }
+      drafts.bounds.push_back(static_cast<uint32_t>(drafts.sequences.size()));
     }
-    plan.draft_bounds[t + 1] = static_cast<uint32_t>(plan.drafting.size());
   }
   return plan;
 }
@@ -76,13 +79,20 @@ GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
 
 StepPlan plan_step(std::span<const SequenceRows> sequences, const StepShape& shape, bool drafts) {
   StepPlan plan;
+  uint32_t depths = 0;
+  for (const SequenceRows& s : sequences) {
+    if (drafts) depths = std::max(depths, depth_of(s));
+  }
+  plan.draft_sources.resize(depths);
   for (uint32_t g = 0; g < shape.dp; ++g) {
-    const GroupPlan& group = plan.groups.emplace_back(plan_group(sequences, g, shape, drafts));
+    const GroupPlan& group = plan.groups.emplace_back(plan_group(sequences, g, shape, depths));
     for (uint32_t t = 0; t < shape.tp; ++t) {
       for (uint32_t b = 0; b < shape.batches; ++b) {
         plan.sources[b].push_back(group.bounds[b][t + 1] - group.bounds[b][t]);
       }
-      plan.draft_sources.push_back(group.draft_bounds[t + 1] - group.draft_bounds[t]);
+      for (uint32_t d = 0; d < depths; ++d) {
+        plan.draft_sources[d].push_back(group.drafts[d].bounds[t + 1] - group.drafts[d].bounds[t]);
+      }
     }
   }
   return plan;

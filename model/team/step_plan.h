@@ -23,22 +23,26 @@ struct StepShape {
   uint32_t ranks() const { return tp * dp; }
 };
 
+// Who makes the drafts of one depth: sequences, the owners' in order.
+struct DraftPlan {
+  std::vector<uint32_t> sequences;  // indices into the group's
+  std::vector<uint32_t> bounds;     // [tp + 1], into `sequences`
+};
+
 // Where a group's rows lie.
 struct GroupPlan {
   std::vector<uint32_t> sequences;  // of the step, in order
   // Of the group's rows, counted through all sequences: [batches][tp + 1]. Batch b begins where
   // batch b - 1 ends.
   std::array<std::vector<uint32_t>, kBatchesMax> bounds;
-  // Of the drafting sequences: the owners' in order, and how many each has.
-  std::vector<uint32_t> drafting;      // indices into `sequences`
-  std::vector<uint32_t> draft_bounds;  // [tp + 1], into `drafting`
+  std::vector<DraftPlan> drafts;  // [depths of the step]
   uint32_t rows = 0;
 };
 
 struct StepPlan {
   std::vector<GroupPlan> groups;                           // [dp]
   std::array<std::vector<uint32_t>, kBatchesMax> sources;  // [batches][ranks]: rows they own
-  std::vector<uint32_t> draft_sources;                     // [ranks]: drafting rows they own
+  std::vector<std::vector<uint32_t>> draft_sources;        // [depths][ranks]: drafting rows
 };
 
 inline uint32_t row_count(const SequenceRows& s) {

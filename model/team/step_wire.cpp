@@ -116,23 +116,30 @@ struct SequenceNumbers {
   TokenId next, forced;
   uint32_t score;
   ChoiceIndex choice;
-  bool has_next, has_forced, has_score, samples, draft;
+  uint32_t draft_depth;
+  bool has_next, has_forced, has_score, samples;
 };
 
 void write_plan(Writer& out, const GroupPlan& plan) {
   out.value(plan.rows);
   out.list(plan.sequences);
   for (const auto& bounds : plan.bounds) out.list(bounds);
-  out.list(plan.drafting);
-  out.list(plan.draft_bounds);
+  out.value(static_cast<uint64_t>(plan.drafts.size()));
+  for (const DraftPlan& drafts : plan.drafts) {
+    out.list(drafts.sequences);
+    out.list(drafts.bounds);
+  }
 }
 
 void read_plan(Reader& in, GroupPlan& plan) {
   plan.rows = in.value<uint32_t>();
   in.list(plan.sequences);
   for (auto& bounds : plan.bounds) in.list(bounds);
-  in.list(plan.drafting);
-  in.list(plan.draft_bounds);
+  plan.drafts.resize(in.value<uint64_t>());
+  for (DraftPlan& drafts : plan.drafts) {
+    in.list(drafts.sequences);
+    in.list(drafts.bounds);
+  }
 }
 
 void write_orders(Writer& out, const parallel::BalanceOrders& orders) {
@@ -169,7 +176,8 @@ void write_header(const StepHeader& header, std::vector<std::byte>& to) {
   Writer out(to);
   out.value(header.stop);
   for (const auto& sources : header.sources) out.list(sources);
-  out.list(header.draft_sources);
+  out.value(static_cast<uint64_t>(header.draft_sources.size()));
+  for (const auto& sources : header.draft_sources) out.list(sources);
   write_orders(out, header.experts);
 }
 
@@ -178,7 +186,8 @@ StepHeader read_header(std::span<const std::byte> bytes) {
   StepHeader header;
   header.stop = in.value<bool>();
   for (auto& sources : header.sources) in.list(sources);
-  in.list(header.draft_sources);
+  header.draft_sources.resize(in.value<uint64_t>());
+  for (auto& sources : header.draft_sources) in.list(sources);
   read_orders(in, header.experts);
   check(in.at_end(), "a step's header ends where it should");
   return header;
@@ -191,9 +200,9 @@ void write_group(std::span<const SequenceRows> sequences, const GroupPlan& plan,
   for (const uint32_t index : plan.sequences) {
     const SequenceRows& s = sequences[index];
     out.value(SequenceNumbers{s.group, s.prompt_tokens, s.first, s.next.value_or(0),
-                              s.forced.value_or(0), s.score.value_or(0), s.choice,
+                              s.forced.value_or(0), s.score.value_or(0), s.choice, s.draft_depth,
                               s.next.has_value(), s.forced.has_value(), s.score.has_value(),
-                              s.sampling != nullptr, s.draft});
+                              s.sampling != nullptr});
     out.list(s.pages);
     out.list(s.tokens);
     out.list(s.drafts);
@@ -231,7 +240,7 @@ void read_group(std::span<const std::byte> bytes, GroupStep& to) {
     if (n.has_score) s.score = n.score;
     s.drafts = lists.drafts;
     s.choice = n.choice;
-    s.draft = n.draft;
+    s.draft_depth = n.draft_depth;
     if (!n.samples) continue;
     read_sampling(in, lists.sampling);
     lists.report = in.value<ReportParams>();

@@ -16,7 +16,7 @@ namespace baton::model {
 struct StepHeader {
   bool stop = false;                                       // the instance ends: no step
   std::array<std::vector<uint32_t>, kBatchesMax> sources;  // as in StepPlan
-  std::vector<uint32_t> draft_sources;
+  std::vector<std::vector<uint32_t>> draft_sources;
   parallel::BalanceOrders experts;
 };
 

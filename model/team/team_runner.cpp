@@ -28,7 +28,7 @@ bool group_has_rows(const std::array<std::vector<uint32_t>, kBatchesMax>& source
 
 RankStep rank_step(std::span<const SequenceRows> sequences, const GroupPlan& group,
                    const std::array<std::vector<uint32_t>, kBatchesMax>& sources,
-                   const std::vector<uint32_t>& draft_sources) {
+                   const std::vector<std::vector<uint32_t>>& draft_sources) {
   return {sequences, &group, {sources[0], sources[1]}, draft_sources};
 }
 
@@ -138,7 +138,6 @@ parallel::BalanceView TeamRunner::balance() const {
 StepServer::StepServer(RankRunner& rank, parallel::Port& port, uint32_t tp)
     : rank_(rank), port_(port), tp_(tp) {
   no_rows_.bounds.fill(std::vector<uint32_t>(tp + 1));
-  no_rows_.draft_bounds.assign(tp + 1, 0);
 }
 
 bool StepServer::serve(kvcache::PoolMemory& cache) {
@@ -150,6 +149,9 @@ bool StepServer::serve(kvcache::PoolMemory& cache) {
   if (busy) {
     parallel::receive_sized(port_, 0, kGroupTag, message_);
     read_group(message_, group_);
+  }
+  if (!busy) {
+    no_rows_.drafts.assign(header.draft_sources.size(), {{}, std::vector<uint32_t>(tp_ + 1)});
   }
   const auto sequences = busy ? group_.sequences() : std::span<const SequenceRows>();
   results_.assign(sequences.size(), {});

@@ -47,20 +47,20 @@ class RunningBatchTest : public testing::Test {
 
 TEST_F(RunningBatchTest, ASequenceThatSamplesRunsItsLastTokenThenItsDraftsToo) {
   batch_.add(sequence(1, 5));
-  auto step = batch_.build();
+  auto step = batch_.build(2);
   ASSERT_EQ(step.size(), 1u);
   EXPECT_EQ(step[0].first, 4u);
   EXPECT_EQ(step[0].tokens.size(), 1u);
-  EXPECT_TRUE(batch_.build().empty());  // one step at a time
+  EXPECT_TRUE(batch_.build(2).empty());  // one step at a time
   auto outcome = batch_.complete({said({50}, {51, 52})});
   EXPECT_EQ(outcome.sampled.at(0).tokens.at(0).token, 50u);
 
-  step = batch_.build();
+  step = batch_.build(2);
   EXPECT_EQ(step[0].first, 5u);
   EXPECT_EQ(step[0].tokens[0], 50u);
   EXPECT_EQ(step[0].drafts.size(), 2u);
   batch_.complete({said({51, 60})});  // one draft was right
-  step = batch_.build();
+  step = batch_.build(2);
   EXPECT_EQ(step[0].first, 7u);
   EXPECT_EQ(step[0].output.size(), 3u);
 }
@@ -73,7 +73,7 @@ TEST_F(RunningBatchTest, GroupsAreLevelledByTokensThenBySequences) {
   for (const auto& each : batch.sequences()) groups.push_back(each->group);
   // The light ones go to the second group until it has no room.
   EXPECT_EQ(groups, (std::vector<uint32_t>{0, 1, 1, 1, 1, 0, 0}));
-  const auto step = batch.build();
+  const auto step = batch.build(2);
   ASSERT_EQ(step.size(), 7u) << "each group has its rows in the common step";
   EXPECT_EQ(std::ranges::count(step, 0u, &model::SequenceRows::group), 3);
 }
@@ -87,7 +87,7 @@ TEST_F(RunningBatchTest, DraftsNeverReachBeyondMaxTokensOrAcrossMinTokens) {
   early.min_tokens = 2;
   early.stop_tokens = {9};
   batch_.add(early);
-  const auto step = batch_.build();
+  const auto step = batch_.build(2);
   EXPECT_EQ(step[0].drafts.size(), 1u);
   EXPECT_EQ(step[1].drafts.size(), 1u);
   EXPECT_EQ(step[1].masked.size(), 1u);
@@ -98,31 +98,31 @@ TEST_F(RunningBatchTest, DraftsNeverReachWhereATokenWillBeForced) {
   thinking.drafts = {51, 52};
   thinking.parts = PartTracker({Part::reasoning, {{9, Part::content}}, 2});
   batch_.add(thinking);
-  auto step = batch_.build();
+  auto step = batch_.build(2);
   EXPECT_EQ(step[0].drafts.size(), 1u);
   batch_.complete({said({51, 52}, {53})});
-  step = batch_.build();
+  step = batch_.build(2);
   EXPECT_EQ(step[0].forced, 9u);
   EXPECT_TRUE(step[0].drafts.empty());
 }
 
 TEST_F(RunningBatchTest, ReplayedTokensAreFedManyRowsAtATimeBeforeSamplingGoesOn) {
   batch_.add(sequence(1, 5, 20));
-  auto step = batch_.build();
+  auto step = batch_.build(2);
   EXPECT_EQ(step[0].tokens.size(), 16u);
   EXPECT_EQ(step[0].sampling, nullptr);
   EXPECT_TRUE(step[0].next.has_value());
   EXPECT_TRUE(batch_.complete({said({})}).sampled.empty());
-  step = batch_.build();
+  step = batch_.build(2);
   EXPECT_EQ(step[0].tokens.size(), 5u);  // 21 rows in all, the last one samples
   EXPECT_NE(step[0].sampling, nullptr);
 }
 
 TEST_F(RunningBatchTest, APromptIsFilledUpToTheLastButOneThenReported) {
   batch_.add(prefill(1, 21));
-  EXPECT_EQ(batch_.build()[0].tokens.size(), 16u);
+  EXPECT_EQ(batch_.build(2)[0].tokens.size(), 16u);
   EXPECT_TRUE(batch_.complete({said({})}).filled.empty());
-  EXPECT_EQ(batch_.build()[0].tokens.size(), 4u);
+  EXPECT_EQ(batch_.build(2)[0].tokens.size(), 4u);
   EXPECT_EQ(batch_.complete({said({})}).filled, std::vector{RequestId{1}});
 }
 
@@ -133,7 +133,7 @@ TEST_F(RunningBatchTest, ALongPromptDoesNotStarveThoseThatSampleNorTheyIt) {
     sampling.drafts = {51, 52};
     batch_.add(sampling);
   }
-  const auto step = batch_.build();
+  const auto step = batch_.build(2);
   ASSERT_EQ(step.size(), 3u);
   uint32_t rows = 0;
   for (const auto& sequence : step) rows += sequence.tokens.size() + sequence.drafts.size();
@@ -145,7 +145,7 @@ TEST_F(RunningBatchTest, ALongPromptDoesNotStarveThoseThatSampleNorTheyIt) {
 TEST_F(RunningBatchTest, WhatTheStepInFlightReadsIsFreedAfterIt) {
   batch_.add(sequence(1, 5));
   batch_.add(sequence(2, 5));
-  const auto step = batch_.build();
+  const auto step = batch_.build(2);
   EXPECT_TRUE(batch_.remove(RequestId{1}).empty());
   EXPECT_EQ(batch_.held_pages(), std::vector{PageId{1}});
   EXPECT_EQ(step[0].tokens[0], 7u);  // still there to be read
@@ -157,7 +157,7 @@ TEST_F(RunningBatchTest, WhatTheStepInFlightReadsIsFreedAfterIt) {
   EXPECT_EQ(batch_.size(), 0u);
 }
 
-TEST_F(RunningBatchTest, AnEmptyBatchHasNothingToDo) { EXPECT_TRUE(batch_.build().empty()); }
+TEST_F(RunningBatchTest, AnEmptyBatchHasNothingToDo) { EXPECT_TRUE(batch_.build(2).empty()); }
 
 }  // namespace
 }  // namespace baton::decode

@@ -104,7 +104,7 @@ TEST_P(NetworkOf, AgreesWithDoubleInBothForms) {
     if (!network.has_mtp()) continue;
     std::vector<uint32_t> sources(kRows);
     std::iota(sources.begin(), sources.end(), 0u);
-    network.mtp_entries(sources, std::span(tokens).subspan(1), plan, cache);
+    network.mtp_entries(hidden, sources, std::span(tokens).subspan(1), plan, cache);
     RowPlan drafts(network.rope(), 1);
     drafts.add(pages, 1, 69, 1);
     const std::vector<uint32_t> rows = {69};

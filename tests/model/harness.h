@@ -21,8 +21,9 @@ struct Session {
   SamplingParams sampling{.temperature = 0};
   ReportParams report{.logprobs = true, .logits_digest = true};
   ChoiceIndex choice = 0;
-  uint32_t group = 0;           // the DP group that runs it
-  bool verify_drafts = false;   // feed the drafts back
+  uint32_t group = 0;          // the DP group that runs it
+  bool verify_drafts = false;  // feed the drafts back
+  uint32_t draft_depth = 1;
   std::vector<TokenId> forced;  // fed as drafts instead, from the first token on
   uint32_t forced_at_once = 1;
   std::optional<uint32_t> score;  // of the prompt's tokens, with that many alternatives
@@ -83,6 +84,7 @@ struct Session {
     rows.sampling = &sampling;
     rows.report = &report;
     rows.drafts = drafts;
+    rows.draft_depth = draft_depth;
     rows.prompt = prompt;
     rows.output = output;
     rows.choice = choice;

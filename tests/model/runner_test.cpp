@@ -311,7 +311,7 @@ TEST_F(OneRunner, ASequenceThatDoesNotDraftGetsNone) {
   Session session = harness_->open(random_prompt(1, 20, 96));
   harness_->prefill(session);
   auto rows = session.decode();
-  rows.draft = false;
+  rows.draft_depth = 0;
   const auto results = harness_->runner().step(std::span(&rows, 1), harness_->cache(), {});
   EXPECT_EQ(results[0].tokens.size(), 1u);
   EXPECT_TRUE(results[0].drafts.empty());

@@ -217,12 +217,17 @@ model::SequenceResult run_rows(const model::SequenceRows& rows, kvcache::PoolMem
     sums_said = sums;
     accepted = i + 1 < count && rows.drafts[i + 1 - known] == said;
   }
-  if (!rows.draft) return result;
+  if (rows.draft_depth == 0) return result;
   const auto next = rows.first + known + static_cast<uint32_t>(result.tokens.size()) - 1;
   add_row(sums_said, next, result.tokens.back().token, false);
-  TokenId draft = sample(sums_said, *rows.sampling, rows.choice, next + 1, {});
-  if (mix(sum_before(pool, rows.pages, kMainLayers, next)) % 3 == 0) draft = (draft + 1) % 62;
-  result.drafts.push_back(draft);
+  for (uint32_t d = 0; d < rows.draft_depth; ++d) {
+    TokenId draft = sample(sums_said, *rows.sampling, rows.choice, next + d + 1, {});
+    if (mix(sum_before(pool, rows.pages, kMainLayers, next + d)) % 3 == 0) draft = (draft + 1) % 62;
+    result.drafts.push_back(draft);
+    if (d + 1 == rows.draft_depth) break;
+    write_mtp(pool, rows.pages, next + d, draft);
+    add_row(sums_said, next + d + 1, draft, false);
+  }
   return result;
 }
 

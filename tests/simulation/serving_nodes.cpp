@@ -26,7 +26,7 @@ decode::DecodeSetup decode_setup(World& world, const std::string& name, uint64_t
   setup.limits.rows_max = setup.limits.sequences_max + setup.limits.fill_rows_min +
                           static_cast<uint32_t>(world.random.below(64));
   setup.limits.growth_tokens = 4 << world.random.below(7);
-  setup.limits.draft_tokens = static_cast<uint32_t>(world.random.below(2));
+  setup.limits.draft_tokens = static_cast<uint32_t>(world.random.below(4));
   setup.limits.resend_after = 100ms;
   setup.limits.drain_max = 2s;
   return setup;

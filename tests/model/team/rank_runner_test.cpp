@@ -90,6 +90,31 @@ TEST_P(Golden, VerifiedDraftsAreAcceptedAsInTheReferenceAndChangeNothing) {
   }
 }
 
+TEST_P(Golden, DeeperDraftsChangeNoByte) {
+  for (const json& reference : golden_["cases"]) {
+    if (!reference.contains("mtp")) GTEST_SKIP() << "no MTP layer";
+    SCOPED_TRACE(reference["name"].get<std::string>());
+    const auto tokens = reference["greedy"]["tokens"].get<std::vector<TokenId>>();
+    uint32_t steps = 0;
+    std::vector<Digest> digests;
+    for (const uint32_t depth : {1u, 2u, 5u}) {
+      Session session = open(reference);
+      session.verify_drafts = true;
+      session.draft_depth = depth;
+      harness_->prefill(session);
+      harness_->decode(session, tokens.size());
+      session.output.resize(tokens.size());
+      EXPECT_EQ(session.output, tokens);
+      auto seen = session.digests();
+      seen.resize(tokens.size());
+      if (digests.empty()) digests = seen;
+      EXPECT_EQ(seen, digests) << depth;
+      if (depth == 1) steps = session.steps;
+      EXPECT_LE(session.steps, steps) << "the first draft is as good as alone";
+    }
+  }
+}
+
 // Collects what one step over a whole prompt computes.
 class Trace : public layers::Observer {
  public:
@@ -153,7 +178,7 @@ TEST_P(Golden, ResidualsExpertsAndPromptLogprobsAreTheReference) {
     Trace trace;
     network.observe(&trace);
     auto rows = session.decode();  // all rows in one step: the last one in the decode form
-    rows.draft = false;
+    rows.draft_depth = 0;
     harness_->runner().step(std::span(&rows, 1), harness_->cache(), {});
     network.observe(nullptr);
     compare_residuals(reference["trace"], trace, hidden);

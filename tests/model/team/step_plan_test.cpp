@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <set>
 
 #include "base/hash/counter_rng.h"
 
@@ -27,6 +28,7 @@ std::vector<Sample> random_step(SeededRandom& random, uint32_t groups) {
     s.rows.tokens = s.tokens;
     s.rows.drafts = s.drafts;
     s.rows.sampling = samples ? &kSampling : nullptr;
+    s.rows.draft_depth = static_cast<uint32_t>(random.below(4));
   }
   return all;
 }
@@ -70,9 +72,18 @@ void expect_sound(const GroupPlan& group, uint32_t name, std::span<const Sequenc
   if (shape.batches == 2) {
     EXPECT_EQ(group.bounds[0].back(), group.bounds[1].front());
   }
-  for (uint32_t t = 0; t < shape.tp; ++t) {
-    for (uint32_t d = group.draft_bounds[t]; d < group.draft_bounds[t + 1]; ++d) {
-      EXPECT_EQ(tails[group.drafting[d]].second, t) << "a draft is made where its token was";
+  for (uint32_t depth = 0; depth < group.drafts.size(); ++depth) {
+    const DraftPlan& drafts = group.drafts[depth];
+    std::set<uint32_t> drafting;
+    for (uint32_t t = 0; t < shape.tp; ++t) {
+      for (uint32_t d = drafts.bounds[t]; d < drafts.bounds[t + 1]; ++d) {
+        EXPECT_EQ(tails[drafts.sequences[d]].second, t) << "a draft is made where its token was";
+        drafting.insert(drafts.sequences[d]);
+      }
+    }
+    for (uint32_t m = 0; m < members.size(); ++m) {
+      const SequenceRows& s = step[members[m]];
+      EXPECT_EQ(drafting.contains(m), s.sampling != nullptr && s.draft_depth > depth);
     }
   }
 }
@@ -107,13 +118,13 @@ TEST(StepPlan, ALongPromptIsSplitEvenly) {
   const StepPlan plan = plan_step(std::span(&rows, 1), {4, 1, 2}, true);
   EXPECT_EQ(plan.groups[0].bounds[0], (std::vector<uint32_t>{0, 8, 16, 24, 32}));
   EXPECT_EQ(plan.groups[0].bounds[1], (std::vector<uint32_t>{32, 40, 48, 56, 64}));
-  EXPECT_TRUE(plan.groups[0].drafting.empty());
+  EXPECT_TRUE(plan.groups[0].drafts.empty());
 }
 
 TEST(StepPlan, AnEmptyStepHasARowForNobody) {
   const StepPlan plan = plan_step({}, {2, 2, 1}, true);
   EXPECT_EQ(plan.sources[0], (std::vector<uint32_t>(4)));
-  EXPECT_EQ(plan.draft_sources, (std::vector<uint32_t>(4)));
+  EXPECT_TRUE(plan.draft_sources.empty());
 }
 
 }  // namespace

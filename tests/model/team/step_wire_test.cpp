@@ -10,7 +10,7 @@ TEST(StepWire, AHeaderComesBackAsItWas) {
   write_header(
       {true,
        {std::vector<uint32_t>{1, 0, 7}, std::vector<uint32_t>{}},
-       {0, 2, 0},
+       {{0, 2, 0}, {0, 1, 0}},
        {.report = true,
         .asked = {1, 2},
         .moves = {{.layer = 3, .slot = 4, .expert = 5, .epoch = 6}},
@@ -20,7 +20,7 @@ TEST(StepWire, AHeaderComesBackAsItWas) {
   EXPECT_TRUE(back.stop);
   EXPECT_EQ(back.sources[0], (std::vector<uint32_t>{1, 0, 7}));
   EXPECT_TRUE(back.sources[1].empty());
-  EXPECT_EQ(back.draft_sources, (std::vector<uint32_t>{0, 2, 0}));
+  EXPECT_EQ(back.draft_sources, (std::vector<std::vector<uint32_t>>{{0, 2, 0}, {0, 1, 0}}));
   EXPECT_TRUE(back.experts.report);
   EXPECT_EQ(back.experts.asked, (std::vector<uint32_t>{1, 2}));
   ASSERT_EQ(back.experts.moves.size(), 1u);
@@ -76,7 +76,7 @@ struct Example {
     r.choice = 5;
     r.masked = masked;
     r.forced = 12;
-    r.draft = false;
+    r.draft_depth = 3;
     return r;
   }
 };
@@ -100,7 +100,7 @@ void expect_same(const SequenceRows& back, const SequenceRows& was) {
   EXPECT_EQ(list(back.output), list(was.output));
   EXPECT_EQ(list(back.masked), list(was.masked));
   EXPECT_EQ(back.choice, was.choice);
-  EXPECT_EQ(back.draft, was.draft);
+  EXPECT_EQ(back.draft_depth, was.draft_depth);
   ASSERT_EQ(back.sampling == nullptr, was.sampling == nullptr);
   if (was.sampling == nullptr) return;
   EXPECT_EQ(*back.sampling, *was.sampling);
@@ -119,8 +119,7 @@ TEST(StepWire, AGroupsPartKeepsEveryFieldOfItsSequences) {
   GroupPlan plan;
   plan.sequences = {0, 2};
   plan.bounds = {std::vector<uint32_t>{0, 3}, std::vector<uint32_t>{3, 8}};
-  plan.drafting = {0};
-  plan.draft_bounds = {0, 1};
+  plan.drafts = {{{0}, {0, 1}}, {{}, {0, 0}}};
   plan.rows = 8;
   std::vector<std::byte> bytes;
   write_group(step, plan, bytes);
@@ -132,8 +131,9 @@ TEST(StepWire, AGroupsPartKeepsEveryFieldOfItsSequences) {
     expect_same(back.sequences()[1], step[2]);
     EXPECT_EQ(back.plan().sequences, plan.sequences);
     EXPECT_EQ(back.plan().bounds, plan.bounds);
-    EXPECT_EQ(back.plan().drafting, plan.drafting);
-    EXPECT_EQ(back.plan().draft_bounds, plan.draft_bounds);
+    ASSERT_EQ(back.plan().drafts.size(), 2u);
+    EXPECT_EQ(back.plan().drafts[0].sequences, plan.drafts[0].sequences);
+    EXPECT_EQ(back.plan().drafts[1].bounds, plan.drafts[1].bounds);
     EXPECT_EQ(back.plan().rows, plan.rows);
   }
 }

@@ -31,12 +31,14 @@ Session run_among_others(Harness& harness, uint32_t groups, uint32_t group, uint
   ours.sampling.seed = 5;
   ours.group = group;
   ours.verify_drafts = true;
+  ours.draft_depth = 3;
   ours.score = 2;
   std::vector<Session> others;
   for (uint32_t g = 0; g < groups; ++g) {
     others.push_back(harness.open(random_prompt(10 + g, 1 + 30 * g), 120));
     others.back().group = g;
     others.back().verify_drafts = g % 2 == 0;
+    others.back().draft_depth = 1 + g % 3;
   }
   while (ours.output.size() < kAnswer) {
     std::vector<Session*> step = {&ours};
