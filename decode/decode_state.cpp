@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -255,6 +257,18 @@ void DecodeState::compute() {
   actions_.push_back(Compute{StepId{++step_.value}, std::move(sequences)});
 }
 
+namespace {
+
+// Broken weights may give logits that no message can carry: their request fails, and it alone.
+bool is_finite(const RunningBatch::Sampled& sampled) {
+  const auto finite = [](const auto& token) { return std::isfinite(token.logprob); };
+  return std::ranges::all_of(sampled.tokens, [&](const model::SampledToken& token) {
+    return finite(token) && std::ranges::all_of(token.top, finite);
+  });
+}
+
+}  // namespace
+
 void DecodeState::on(const StepDone& done) {
   if (done.step != step_ || !batch_.in_flight()) return;
   RunningBatch::Outcome outcome = batch_.complete(done.results);
@@ -275,7 +289,17 @@ void DecodeState::on(const StepDone& done) {
       run(found);
   }
   std::map<RequestId, Progress> progress;
-  for (const RunningBatch::Sampled& sampled : outcome.sampled) deliver(sampled, progress);
+  std::set<RequestId> without_numbers;
+  for (const RunningBatch::Sampled& sampled : outcome.sampled) {
+    if (!is_finite(sampled)) without_numbers.insert(sampled.request);
+  }
+  for (const RunningBatch::Sampled& sampled : outcome.sampled) {
+    if (!without_numbers.contains(sampled.request)) deliver(sampled, progress);
+  }
+  for (const RequestId id : without_numbers) {
+    give_up(requests_.find(id), GiveUp::place_again, std::nullopt,
+            "the model's logits are not finite numbers");
+  }
   for (auto& [id, message] : progress) {
     const auto found = requests_.find(id);
     Request& request = found->second;

@@ -35,6 +35,7 @@ Cluster::Cluster(const UpOptions& options, const Clock& clock)
 }
 
 Cluster::~Cluster() {
+  follow_logs();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
@@ -51,8 +52,8 @@ Result<void> Cluster::make_folder() {
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
-  if (options_.log_dir.empty()) return {};
-  return std::filesystem::path(options_.log_dir) / (daemon.plan.name + ".log");
+  const std::filesystem::path folder = options_.log_dir.empty() ? folder_ : options_.log_dir;
+  return folder / (daemon.plan.name + ".log");
 }
 
 Result<void> Cluster::start(Daemon& daemon) {
@@ -73,6 +74,7 @@ Result<void> Cluster::start(Daemon& daemon) {
   std::error_code ignored;
   std::filesystem::remove(daemon.ports_file, ignored);
   add("--ports-file", daemon.ports_file);
+  daemon.log = LogTail(log_of(daemon), options_.log_dir.empty());
   BATON_TRY(process, Process::start(command, log_of(daemon), daemon.plan.drain_signal));
   daemon.process.emplace(std::move(process));
   return {};
@@ -118,11 +120,18 @@ void Cluster::watch() {
 }
 
 void Cluster::tick() {
+  if (options_.log_dir.empty()) follow_logs();
   collect_ends();
   start_due();
   when_starting();
   if (stage_ == Stage::draining) drain_next();
   watch();
+}
+
+void Cluster::follow_logs() {
+  scheduler_.log.follow();
+  for (Daemon& worker : workers_) worker.log.follow();
+  gateway_.log.follow();
 }
 
 void Cluster::collect_ends() {
@@ -140,10 +149,11 @@ void Cluster::collect_ends() {
 
 void Cluster::ended(Daemon& daemon, int status) {
   if (stage_ == Stage::draining) return;
-  const auto log = log_of(daemon);
-  const std::string where = log.empty() ? "its last words stand above" : "see " + log.string();
+  daemon.log.follow();
+  const std::string where =
+      options_.log_dir.empty() ? "its last words stand above" : "see " + log_of(daemon).string();
   const std::string why =
-      last_words_of(log).value_or(fmt::format("it ended with status {}", status));
+      last_words(daemon.log.text()).value_or(fmt::format("it ended with status {}", status));
   if (stage_ != Stage::ready) {
     fail_start(fmt::format("{} was lost before the cluster was ready: {}; {}", daemon.plan.name,
                            why, where));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "deploy/log_tail.h"
 #include "deploy/process.h"
 #include "deploy/up_options.h"
 
@@ -35,6 +36,7 @@ class Cluster {
     DaemonPlan plan;
     std::filesystem::path ports_file;
     std::optional<Process> process;
+    LogTail log;
     std::deque<Instant> ends;  // lately
     std::optional<Instant> start_at;
     bool asked_to_end = false;
@@ -44,6 +46,7 @@ class Cluster {
   Result<void> start(Daemon& daemon);
   void watch();
   void tick();
+  void follow_logs();
   void collect_ends();
   void ended(Daemon& daemon, int status);
   void start_due();
@@ -58,7 +61,7 @@ class Cluster {
 
   const UpOptions& options_;
   const Clock& clock_;
-  std::filesystem::path folder_;  // of ports files
+  std::filesystem::path folder_;  // of ports files, and of logs that have no other place
   Daemon scheduler_;
   std::vector<Daemon> workers_;
   Daemon gateway_;

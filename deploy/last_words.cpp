@@ -1,12 +1,10 @@
 #include "deploy/last_words.h"
 
-#include <fstream>
+#include <algorithm>
 
 namespace baton::deploy {
 
 namespace {
-
-constexpr std::streamoff kTailBytes = 8192;
 
 // mpirun noticed that process rank 3 with PID 71 on node n exited on signal 9 (Killed).
 std::optional<std::string> of_mpirun(std::string_view line) {
@@ -23,32 +21,24 @@ std::optional<std::string> of_mpirun(std::string_view line) {
   return words;
 }
 
-// baton-decode (rank 3): The reason.
+// baton-decode (rank 3): The reason. Or: baton: broken invariant: what should have been.
 std::optional<std::string> of_daemon(std::string_view line) {
-  if (!line.starts_with("baton-") || line.find(": ") == std::string_view::npos) return std::nullopt;
+  const bool named = line.starts_with("baton-") || line.starts_with("baton: ");
+  if (!named || line.find(": ") == std::string_view::npos) return std::nullopt;
   return std::string(line);
 }
 
 }  // namespace
 
 std::optional<std::string> last_words(std::string_view log) {
-  std::optional<std::string> words;
+  std::optional<std::string> own, mpirun;
   while (!log.empty()) {
     const std::string_view line = log.substr(0, log.find('\n'));
     log.remove_prefix(std::min(log.size(), line.size() + 1));
-    if (auto said = of_daemon(line)) words = std::move(said);
-    if (auto said = of_mpirun(line)) words = std::move(said);
+    if (auto said = of_daemon(line)) own = std::move(said);
+    if (auto said = of_mpirun(line)) mpirun = std::move(said);
   }
-  return words;
-}
-
-std::optional<std::string> last_words_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  if (!in) return std::nullopt;
-  const std::streamoff size = in.tellg();
-  in.seekg(std::max<std::streamoff>(0, size - kTailBytes));
-  const std::string tail((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return last_words(tail);
+  return own ? own : mpirun;
 }
 
 }  // namespace baton::deploy

@@ -17,7 +17,7 @@ namespace baton::deploy {
 
 class Process {
  public:
-  // `log` empty: the child's standard error is the launcher's; else it is appended to that file.
+  // `log` empty: the child's standard error is this process's; else it is appended to that file.
   // Standard output goes where standard error goes. `drain_signal` asks it to end; it also gets it
   // when the launcher dies.
   static Result<Process> start(const std::vector<std::string>& command,

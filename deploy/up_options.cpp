@@ -6,10 +6,12 @@
 #include <filesystem>
 
 #include "base/system/options.h"
+#include "deploy/cluster_memory.h"
 #include "deploy/process.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/packed/numeric_mode.h"
 #include "model/checkpoint/summary.h"
+#include "model/instance.h"
 
 namespace baton::deploy {
 
@@ -97,6 +99,9 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.add_option("--rebalance-period", o.rebalance_s,
                  "seconds between two plans of where experts lie, by load; 0: only on demand")
       ->capture_default_str();
+  app.add_option("--rearrange-period", o.rearrange_s,
+                 "seconds between two rearrangements of prefill's experts inside hosts; 0: never")
+      ->capture_default_str();
   app.add_flag("--single-process", o.single_process,
                "run every role in this process, without daemons: for a first look or a debugger");
 }
@@ -173,6 +178,10 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
         "--rebalance-period",
         std::to_string(o.rebalance_s)};
     worker.command.insert(worker.command.end(), flags.begin(), flags.end());
+    if (role == "prefill") {
+      worker.command.push_back("--rearrange-period");
+      worker.command.push_back(std::to_string(o.rearrange_s));
+    }
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");
       worker.command.push_back(std::to_string(o.draft_tokens));
@@ -201,23 +210,13 @@ std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
 
 namespace {
 
-// What the instances of all layouts take on this machine: weights lie in the page cache once, each
-// instance has a pool, each rank its process.
-Result<void> check_memory(const UpOptions& options, const checkpoint::Summary& summary,
-                          uint64_t instances, uint64_t ranks) {
-  constexpr uint64_t kRankBytes = uint64_t{24} << 20;
-  const uint64_t weights = summary.main.stored_bytes + summary.mtp.stored_bytes;
-  const uint64_t needed = weights + instances * options.kv_memory + ranks * kRankBytes;
-  const auto there = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                     static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  if (needed <= there) return {};
-  return fail(
-      ErrorCode::resource_exhausted,
-      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, {} ranks), and the "
-      "machine has {:.1f}; lower --kv-memory or the layouts",
-      static_cast<double>(needed) / (1 << 30), static_cast<double>(weights) / (1 << 30), instances,
-      static_cast<double>(options.kv_memory) / (1 << 30), ranks,
-      static_cast<double>(there) / (1 << 30));
+// What a worker will be told of its cache.
+model::InstanceOptions cache_options(const UpOptions& options) {
+  model::InstanceOptions instance;
+  instance.mode = options.mode;
+  instance.kv_memory = options.kv_memory;
+  instance.max_model_len = options.max_model_len;
+  return instance;
 }
 
 }  // namespace
@@ -234,14 +233,13 @@ Result<void> check_up_options(const UpOptions& options) {
     layouts.push_back(layout);
   }
   BATON_TRY(checkpoint, checkpoint::Checkpoint::open(options.model));
-  uint64_t instances = 0;
-  uint64_t ranks = 0;
   for (const parallel::Layout& layout : layouts) {
     BATON_CHECKED(parallel::check_layout(layout, checkpoint::model_shape(checkpoint.config())));
-    instances += layout.instances;
-    ranks += uint64_t{layout.instances} * layout.ranks();
   }
-  return check_memory(options, checkpoint::summarize(checkpoint), instances, ranks);
+  BATON_CHECKED(model::plan_cache(cache_options(options), checkpoint.config()));
+  const auto there = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return check_fits(cluster_memory(options, checkpoint::summarize(checkpoint), layouts), there);
 }
 
 ClusterPlan plan_cluster(const UpOptions& o) {

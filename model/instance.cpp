@@ -39,6 +39,12 @@ Result<uint32_t> pages_of(const InstanceOptions& options, const kvcache::PageFor
   return static_cast<uint32_t>(std::min<uint64_t>(pages, uint64_t{1} << 31));
 }
 
+kvcache::PageFormat format_of(const checkpoint::NumericMode& mode,
+                              const checkpoint::ModelConfig& config) {
+  return {static_cast<uint32_t>(config.num_cache_layers()),
+          static_cast<uint32_t>(mode.entry_bytes(config))};
+}
+
 Manifest manifest_of(const InstanceOptions& options, const checkpoint::Checkpoint& checkpoint,
                      const kvcache::PageFormat& format) {
   Manifest manifest;
@@ -52,6 +58,15 @@ Manifest manifest_of(const InstanceOptions& options, const checkpoint::Checkpoin
 }
 
 }  // namespace
+
+Result<CachePlan> plan_cache(const InstanceOptions& options,
+                             const checkpoint::ModelConfig& config) {
+  BATON_TRY(mode, checkpoint::find_numeric_mode(options.mode));
+  BATON_TRY(context_max, context_of(options, config));
+  const kvcache::PageFormat format = format_of(mode, config);
+  BATON_TRY(pages, pages_of(options, format, context_max));
+  return CachePlan{format, context_max, pages};
+}
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
@@ -156,14 +171,14 @@ Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options,
   BATON_TRY(opened, checkpoint::Checkpoint::open(options.model));
   auto checkpoint = std::make_unique<const checkpoint::Checkpoint>(std::move(opened));
   BATON_TRY(layout, layout_of(options, checkpoint->config(), port->size()));
-  BATON_TRY(context_max, context_of(options, checkpoint->config()));
+  BATON_TRY(cache, plan_cache(options, checkpoint->config()));  // before anything is loaded
   BATON_TRY(doorbell, parallel::Doorbell::create());
   auto bell = std::make_unique<parallel::Doorbell>(std::move(doorbell));
   BATON_TRY(runner, TeamRunner::create(
                         *checkpoint, runner_options(options, layout), *port,
                         [ring = bell.get()] { ring->ring(); }, clock));
-  const kvcache::PageFormat format = runner->page_format();
-  BATON_TRY(pages, pages_of(options, format, context_max));
+  const auto& [format, context_max, pages] = cache;
+  check(format == runner->page_format(), "the cache that was planned is the runner's");
   const bool shared = options.shared_memory() || layout.ranks() > 1;
   BATON_TRY(pool, shared ? kvcache::PoolMemory::create_shared(format, pages, options.name)
                          : kvcache::PoolMemory::create_private(format, pages));

@@ -49,6 +49,15 @@ struct InstanceOptions {
 // Adds the flags of both kinds of worker.
 void add_instance_options(CLI::App& app, InstanceOptions& options);
 
+// The latent cache of an instance, which follows from its options and the model's configuration.
+struct CachePlan {
+  kvcache::PageFormat format;
+  uint32_t context_max = 0;
+  uint32_t pages = 0;
+};
+// Refused if the longest request does not fit.
+Result<CachePlan> plan_cache(const InstanceOptions& options, const checkpoint::ModelConfig& config);
+
 struct Instance {
   parallel::Layout layout;
   std::unique_ptr<const checkpoint::Checkpoint> checkpoint;

@@ -224,7 +224,7 @@ void PrefillState::compute() {
     rows.tokens = std::span(prompt).subspan(chunk.first, chunk.rows);
     rows.next = prompt[chunk.first + chunk.rows];  // there is one: the last token is decode's
     rows.score = job.order.prompt_logprobs;
-    rows.draft = false;
+    rows.draft_depth = 0;
     step.sequences.push_back(rows);
     counts_.rows += chunk.rows;
   }

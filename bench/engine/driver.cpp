@@ -98,7 +98,7 @@ void Driver::decode(std::span<Stream*> streams) {
     rows.drafts = stream->drafts;
     rows.prompt = stream->prompt;
     rows.output = stream->output();
-    rows.draft = stream->verify_drafts;
+    rows.draft_depth = stream->verify_drafts ? 1 : 0;
     step.push_back(rows);
   }
   auto results = runner_->step(step, *cache_, {});

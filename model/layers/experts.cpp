@@ -76,7 +76,8 @@ void Experts::route(Batch& batch, const MoeWeights& weights, const float* x) {
   });
 }
 
-void Experts::choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas) {
+void Experts::choose_slots(uint32_t index, const parallel::ReplicaChoice& replicas) {
+  Batch& batch = batches_[index];
   logical_.clear();
   for (uint32_t row = 0; row < batch.rows; ++row) {
     for (size_t i = row * chosen(); i < (row + 1) * chosen(); ++i) {
@@ -84,7 +85,7 @@ void Experts::choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas
     }
     if (routed_shared_) logical_.push_back(static_cast<uint32_t>(experts_));
   }
-  std::ranges::fill(turns_, 0);
+  if (index == 0) std::ranges::fill(turns_, 0);  // the second batch goes on in turn
   slots_.resize(logical_.size());
   replicas.choose(logical_, turns_, slots_);
   batch.pairs.clear();
@@ -103,7 +104,7 @@ void Experts::start(uint32_t index, const MoeWeights& weights,
   Batch& batch = batches_[index];
   batch.rows = rows;
   route(batch, weights, x);
-  choose_slots(batch, replicas);
+  choose_slots(index, replicas);
   batch.dispatch->start(sources, reinterpret_cast<const std::byte*>(x), batch.pairs);
   batch.shared = weights.shared.has_value();
   if (batch.shared) {

@@ -63,7 +63,7 @@ class Experts {
   };
 
   void route(Batch& batch, const MoeWeights& weights, const float* x);
-  void choose_slots(Batch& batch, const parallel::ReplicaChoice& replicas);
+  void choose_slots(uint32_t index, const parallel::ReplicaChoice& replicas);
   void compute_some(Batch& batch, const MoeWeights& weights, size_t first, size_t count);
   void run_jobs(Batch& batch);
   void combine_row(const Batch& batch, uint32_t row, unsigned thread, float* residual) const;

@@ -1,6 +1,7 @@
 #include "model/team/step_plan.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace baton::model {
 
@@ -37,6 +38,33 @@ uint32_t owner_of(const GroupPlan& group, uint32_t row) {
   return 0;
 }
 
+// The cut that leaves half of a group's work on either side: a row costs what all rows cost, and
+// attends to the positions before it.
+uint32_t middle_of(std::span<const SequenceRows> sequences, const GroupPlan& plan,
+                   uint32_t row_work) {
+  uint64_t whole = 0;
+  const auto work = [&](const SequenceRows& s, uint64_t rows) {
+    return rows * (row_work + uint64_t{s.first}) + rows * (rows + 1) / 2;
+  };
+  for (const uint32_t i : plan.sequences) whole += work(sequences[i], row_count(sequences[i]));
+  uint64_t before = 0;
+  uint32_t row = 0;
+  for (const uint32_t i : plan.sequences) {
+    const uint32_t rows = row_count(sequences[i]);
+    if (2 * (before + work(sequences[i], rows)) < whole) {
+      before += work(sequences[i], rows);
+      row += rows;
+      continue;
+    }
+    const auto inside = std::views::iota(uint32_t{0}, rows);
+    const auto first = std::ranges::partition_point(inside, [&](uint32_t r) {
+      return before + work(sequences[i], r) + before + work(sequences[i], r + 1) < whole;
+    });
+    return row + *first;
+  }
+  return row;
+}
+
 uint32_t depth_of(const SequenceRows& s) { return s.sampling == nullptr ? 0 : s.draft_depth; }
 
 GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
@@ -57,7 +85,11 @@ GroupPlan plan_group(std::span<const SequenceRows> sequences, uint32_t group,
     last_rows.push_back(end - 1);
   }
   plan.rows = rows;
-  const auto halves = cuts(tails, 0, rows, shape.batches);
+  std::vector<uint32_t> halves = {0, rows};
+  if (shape.batches == 2) {
+    halves.insert(halves.begin() + 1,
+                  allowed_cut(tails, middle_of(sequences, plan, shape.row_work)));
+  }
   for (uint32_t b = 0; b < shape.batches; ++b) {
     plan.bounds[b] = cuts(tails, halves[b], halves[b + 1], shape.tp);
   }

@@ -1,9 +1,9 @@
 // StepPlan: how the rows of one step are split over the ranks of an instance.
 //
 // A sequence belongs to a DP group. The group's rows, sequence after sequence, are cut into one or
-// two micro-batches, and each of them into stretches that the group's TP ranks own; as evenly as
-// can be, but the rows of a sequence that are sampled stay together. A plan says how rows are
-// shared out, never what they compute. Pure. Thread safety: values.
+// two micro-batches of like work, and each of them into stretches that the group's TP ranks own; as
+// evenly as can be, but the rows of a sequence that are sampled stay together. A plan says how rows
+// are shared out, never what they compute. Pure. Thread safety: values.
 #pragma once
 
 #include <array>
@@ -19,7 +19,8 @@ inline constexpr uint32_t kBatchesMax = 2;
 struct StepShape {
   uint32_t tp = 1;
   uint32_t dp = 1;
-  uint32_t batches = 1;  // 2: overlap
+  uint32_t batches = 1;   // 2: overlap
+  uint32_t row_work = 1;  // of a row apart from attention, in positions that it could attend to
   uint32_t ranks() const { return tp * dp; }
 };
 

@@ -12,7 +12,7 @@ namespace {
 constexpr parallel::Tag kHeaderTag = 0;
 constexpr parallel::Tag kGroupTag = 1;
 constexpr parallel::Tag kResultTag = 2;
-constexpr parallel::Tag kReportTag = 5;
+constexpr parallel::Tag kReportTag = 6;
 
 bool owns_rows(const std::array<std::vector<uint32_t>, kBatchesMax>& sources, uint32_t rank) {
   return std::ranges::any_of(sources, [&](const auto& s) { return !s.empty() && s[rank] != 0; });
@@ -24,6 +24,16 @@ bool group_has_rows(const std::array<std::vector<uint32_t>, kBatchesMax>& source
     if (owns_rows(sources, group * tp + t)) return true;
   }
   return false;
+}
+
+// A row's products in a layer apart from attention, over those for each position attended to in the
+// decode form. Rough: it only says where a step is cut in two.
+uint32_t row_work_of(const checkpoint::ModelConfig& c) {
+  const size_t experts = c.experts_per_token + c.num_shared_experts;
+  const size_t mlp = 3 * c.hidden_size * c.moe_intermediate_size * experts;
+  const size_t heads = c.num_heads * c.hidden_size * (c.qk_nope_head_dim + 2 * c.v_head_dim);
+  const size_t position = c.num_heads * (2 * c.kv_lora_rank + c.qk_rope_head_dim);
+  return static_cast<uint32_t>((mlp + heads) / std::max<size_t>(position, 1) + 1);
 }
 
 RankStep rank_step(std::span<const SequenceRows> sequences, const GroupPlan& group,
@@ -49,7 +59,7 @@ TeamRunner::TeamRunner(std::unique_ptr<RankRunner> rank, const checkpoint::Model
                        const RunnerOptions& options, parallel::Port& port,
                        std::function<void()> wake, const Clock& clock)
     : rank_(std::move(rank)),
-      shape_{options.layout.tp, options.layout.dp, rank_->batches()},
+      shape_{options.layout.tp, options.layout.dp, rank_->batches(), row_work_of(config)},
       port_(port),
       wake_(std::move(wake)),
       clock_(clock),
@@ -125,7 +135,7 @@ void TeamRunner::hear_reports(const parallel::BalanceOrders& orders) {
     balancer_.heard(rank, read_report(message_));
   }
   balancer_.end_step();
-  if (!orders.report) return;
+  if (!orders.report && !orders.switched && orders.asked.empty()) return;
   std::lock_guard lock(view_mutex_);
   view_ = balancer_.view();
 }

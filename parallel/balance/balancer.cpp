@@ -23,14 +23,15 @@ Balancer::Balancer(const PlacementShape& shape, uint32_t layers, const BalanceLi
 
 BalanceOrders Balancer::begin_step(Instant now) {
   BalanceOrders orders;
-  if (!migration_) plan(now);
+  if (!migration_) plan(now, orders);
   if (migration_) move(orders);
   reporting_ = orders.report = orders.report || ++steps_ >= limits_.report_steps;
   return orders;
 }
 
-// Is a plan due? Then it begins; and one layer of what has begun is planned.
-void Balancer::plan(Instant now) {
+// Is a plan due? Then it begins, once all that has come to the slots is known; and one layer of
+// what has begun is planned.
+void Balancer::plan(Instant now, BalanceOrders& orders) {
   const auto due = [&](std::optional<Instant>& at, Duration period) {
     if (period == Duration::zero() || (at && now < *at)) return false;
     const bool begun = at.has_value();  // the first period begins with the first step
@@ -43,6 +44,10 @@ void Balancer::plan(Instant now) {
     if (!wanted_ && whole) wanted_ = Plan::whole;
     if (!wanted_ && hosts) wanted_ = Plan::hosts;
     if (!wanted_) return;
+    if (!reported_) {
+      orders.report = true;
+      return;
+    }
     plan_ = *std::exchange(wanted_, std::nullopt);
     planned_ = 0;
     ++view_.plans;

@@ -68,8 +68,10 @@ class Balancer {
   // layers: of experts, counted by themselves; each begins with first_placement.
   Balancer(const PlacementShape& shape, uint32_t layers, const BalanceLimits& limits);
 
-  // Plans anew with the next steps.
-  void rebalance() { wanted_ = Plan::whole; }
+  // Plans anew with the next steps, unless that is under way already.
+  void rebalance() {
+    if (settled()) wanted_ = Plan::whole;
+  }
 
   // In this order, once a step. Allocates with reports and while experts move only.
   BalanceOrders begin_step(Instant now);
@@ -86,7 +88,7 @@ class Balancer {
  private:
   enum class Plan : uint8_t { whole, hosts };
 
-  void plan(Instant now);
+  void plan(Instant now, BalanceOrders& orders);
   void plan_layer(uint32_t layer);
   void move(BalanceOrders& orders);
 

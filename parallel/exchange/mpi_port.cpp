@@ -2,7 +2,6 @@
 
 #include <mpi.h>
 
-#include <limits>
 #include <vector>
 
 #include "base/clock.h"
@@ -12,15 +11,42 @@ namespace baton::parallel {
 
 namespace {
 
-int count_of(std::span<const std::byte> bytes) {
-  check(bytes.size() <= std::numeric_limits<int>::max(), "a message is under two gibibytes");
-  return static_cast<int>(bytes.size());
-}
+// Bytes as MPI counts them: an int of bytes, or, beyond `piece`, an int of pieces and the rest.
+class Shape {
+ public:
+  Shape(size_t bytes, size_t piece) : count_(1) {
+    if (bytes <= piece) {
+      count_ = static_cast<int>(bytes);
+      return;
+    }
+    MPI_Datatype pieces;
+    MPI_Type_contiguous(static_cast<int>(piece), MPI_BYTE, &pieces);
+    const int counts[] = {static_cast<int>(bytes / piece), static_cast<int>(bytes % piece)};
+    const MPI_Aint places[] = {0, static_cast<MPI_Aint>(bytes / piece * piece)};
+    const MPI_Datatype types[] = {pieces, MPI_BYTE};
+    MPI_Type_create_struct(2, counts, places, types, &type_);
+    MPI_Type_commit(&type_);
+    MPI_Type_free(&pieces);
+  }
+  ~Shape() {  // transfers that have begun keep what they need of it
+    if (type_ != MPI_BYTE) MPI_Type_free(&type_);
+  }
+  Shape(const Shape&) = delete;
+  Shape& operator=(const Shape&) = delete;
+
+  int count() const { return count_; }
+  MPI_Datatype type() const { return type_; }
+
+ private:
+  int count_;
+  MPI_Datatype type_ = MPI_BYTE;
+};
 
 // MPI's own error handler ends the job when a call fails, so no status is looked at here.
 class MpiPort final : public Port {
  public:
-  explicit MpiPort(const World& world) : rank_(world.rank()), size_(world.size()) {}
+  MpiPort(const World& world, size_t piece)
+      : rank_(world.rank()), size_(world.size()), piece_(piece) {}
 
   uint32_t rank() const override { return rank_; }
   uint32_t size() const override { return size_; }
@@ -31,14 +57,16 @@ class MpiPort final : public Port {
     const Transfer slot = take_slot();
     slots_[slot.value].sends = true;
     slots_[slot.value].bytes = bytes.size();
-    MPI_Isend(bytes.data(), count_of(bytes), MPI_BYTE, static_cast<int>(to), static_cast<int>(tag),
-              MPI_COMM_WORLD, &slots_[slot.value].request);
+    const Shape shape(bytes.size(), piece_);
+    MPI_Isend(bytes.data(), shape.count(), shape.type(), static_cast<int>(to),
+              static_cast<int>(tag), MPI_COMM_WORLD, &slots_[slot.value].request);
     return slot;
   }
 
   Transfer receive(uint32_t from, Tag tag, std::span<std::byte> buffer) override {
     const Transfer slot = take_slot();
-    MPI_Irecv(buffer.data(), count_of(buffer), MPI_BYTE, static_cast<int>(from),
+    const Shape shape(buffer.size(), piece_);
+    MPI_Irecv(buffer.data(), shape.count(), shape.type(), static_cast<int>(from),
               static_cast<int>(tag), MPI_COMM_WORLD, &slots_[slot.value].request);
     return slot;
   }
@@ -88,13 +116,14 @@ class MpiPort final : public Port {
   static void finish(Slot& slot, const MPI_Status& status) {
     slot.done = true;
     if (slot.sends) return;  // its status says nothing
-    int bytes = 0;
-    MPI_Get_count(&status, MPI_BYTE, &bytes);
+    MPI_Count bytes = 0;
+    MPI_Get_elements_x(&status, MPI_BYTE, &bytes);
     slot.bytes = static_cast<size_t>(bytes);
   }
 
   uint32_t rank_;
   uint32_t size_;
+  size_t piece_;
   SystemClock clock_;
   std::vector<Slot> slots_;
   std::vector<Transfer> free_;
@@ -103,6 +132,9 @@ class MpiPort final : public Port {
 
 }  // namespace
 
-std::unique_ptr<Port> mpi_port(const World& world) { return std::make_unique<MpiPort>(world); }
+std::unique_ptr<Port> mpi_port(const World& world, size_t piece_bytes) {
+  check(piece_bytes > 0 && piece_bytes <= kPieceBytes, "MPI counts a piece's bytes in an int");
+  return std::make_unique<MpiPort>(world, piece_bytes);
+}
 
 }  // namespace baton::parallel

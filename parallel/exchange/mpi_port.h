@@ -12,7 +12,10 @@
 
 namespace baton::parallel {
 
-// The world outlives it.
-std::unique_ptr<Port> mpi_port(const World& world);
+inline constexpr size_t kPieceBytes = size_t{1} << 30;
+
+// The world outlives it. MPI counts in ints: a message longer than a piece is told to it as pieces
+// and a rest, at no other cost, so messages have no limit.
+std::unique_ptr<Port> mpi_port(const World& world, size_t piece_bytes = kPieceBytes);
 
 }  // namespace baton::parallel

@@ -16,7 +16,10 @@
 
 namespace baton::parallel {
 
-using Tag = uint32_t;  // below kTagsMax
+// Below kTagsMax. model/team has 0 to 2 and 6 (a step's messages), model/instance 3, and 4 and 5
+// are of a group's accepted drafts; model/layers has those from 8 on (network) and from 16 on
+// (experts).
+using Tag = uint32_t;
 inline constexpr Tag kTagsMax = 1 << 12;
 using Transfer = Id<struct TransferTag, uint32_t>;
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "decode/invariants.h"
 #include "tests/simulation/fake_model.h"
 
@@ -131,6 +133,23 @@ TEST_F(DecodeStateTest, AcceptedTokensAfterTheEndAreNeverSaid) {
   const auto last = to_gateway<Progress>(answer(compute[0], {simulation::kEndToken, 5}));
   ASSERT_EQ(last.at(0).tokens.size(), 1u);
   EXPECT_EQ(last[0].tokens[0].finish, FinishReason::stop);
+}
+
+TEST_F(DecodeStateTest, LogitsThatAreNoNumbersEndTheirRequestAlone) {
+  auto compute = all<Compute>(submit(request(1, 1)));
+  submit(request(2, 1));
+  compute = all<Compute>(answer(compute.at(0), {3}));
+  ASSERT_EQ(compute.at(0).sequences.size(), 2u);
+  StepDone done{compute[0].step, {}};
+  for (const float logprob : {std::nanf(""), 0.0f})
+    done.results.push_back({{{4, logprob, {}, {}}}, {}, {}, {}});
+  const Actions actions = step(done);
+  const auto gave_up = to_gateway<GaveUp>(actions);
+  ASSERT_EQ(gave_up.size(), 1u);
+  EXPECT_EQ(gave_up[0].request, RequestId{1});
+  EXPECT_EQ(gave_up[0].why, GiveUp::place_again);
+  EXPECT_EQ(to_gateway<Progress>(actions).at(0).request, RequestId{2});
+  EXPECT_EQ(state_.live(), 1u);
 }
 
 TEST_F(DecodeStateTest, KnownTokensAreReplayedNotSaidAgainAndEndedChoicesStayEnded) {

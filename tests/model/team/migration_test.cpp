@@ -71,7 +71,7 @@ TEST_P(ExpertsMove, AndNoByteShowsIt) {
 TEST_P(ExpertsMove, InAnIdleInstanceToo) {
   const auto layout = parallel::parse_layout(GetParam()).value();
   RunnerOptions options{.layout = layout, .rows_max = 96};
-  options.balance.report_steps = 1;
+  options.balance.gain_min = 0;
   Harness harness(*checkpoint_, options);
   Session session = open(harness);
   harness.prefill(session, 16);
@@ -83,6 +83,8 @@ TEST_P(ExpertsMove, InAnIdleInstanceToo) {
   EXPECT_TRUE(harness.runner().settled());
   EXPECT_EQ(harness.runner().balance().plans, 1u);
   EXPECT_EQ(harness.runner().balance().moves_failed, 0u);
+  EXPECT_GT(harness.runner().balance().layers_switched, 0u);
+  EXPECT_GT(harness.runner().balance().slots_moved, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, ExpertsMove,

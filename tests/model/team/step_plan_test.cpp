@@ -115,10 +115,30 @@ TEST(StepPlan, ALongPromptIsSplitEvenly) {
   const std::vector<TokenId> tokens(64);
   SequenceRows rows;
   rows.tokens = tokens;
-  const StepPlan plan = plan_step(std::span(&rows, 1), {4, 1, 2}, true);
+  const StepPlan plan = plan_step(std::span(&rows, 1), {4, 1, 2, 1'000'000}, true);
   EXPECT_EQ(plan.groups[0].bounds[0], (std::vector<uint32_t>{0, 8, 16, 24, 32}));
   EXPECT_EQ(plan.groups[0].bounds[1], (std::vector<uint32_t>{32, 40, 48, 56, 64}));
   EXPECT_TRUE(plan.groups[0].drafts.empty());
+}
+
+TEST(StepPlan, MicroBatchesAreOfLikeWorkNotOfLikeSize) {
+  const std::vector<TokenId> token(1);
+  std::vector<SequenceRows> step(16);
+  for (uint32_t i = 0; i < 16; ++i) {
+    step[i].tokens = token;
+    step[i].sampling = &kSampling;
+    step[i].first = i < 4 ? 90'000 : 100;
+  }
+  StepShape shape{1, 1, 2, 4000};
+  EXPECT_EQ(plan_step(step, shape, false).groups[0].bounds[0], (std::vector<uint32_t>{0, 2}));
+  shape.row_work = 1'000'000;  // attention is nothing beside it
+  EXPECT_EQ(plan_step(step, shape, false).groups[0].bounds[0], (std::vector<uint32_t>{0, 8}));
+  const std::vector<TokenId> prompt(1000);
+  SequenceRows fill;
+  fill.tokens = prompt;
+  // Half of the sum of 1 to 1000, and no other work.
+  const auto half = plan_step(std::span(&fill, 1), {1, 1, 2, 0}, false).groups[0].bounds[0][1];
+  EXPECT_NEAR(half, 707, 1);
 }
 
 TEST(StepPlan, AnEmptyStepHasARowForNobody) {

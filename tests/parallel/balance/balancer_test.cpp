@@ -136,8 +136,31 @@ TEST(Balancer, PlansOnDemandAlsoWithoutLoad) {
   Ranks fresh(kShape, 1, {});
   fresh.balancer.rebalance();
   fresh.step(kNone);
+  EXPECT_FALSE(fresh.balancer.settled()) << "it hears first what has come to the slots";
+  fresh.step(kNone);
   EXPECT_TRUE(fresh.balancer.settled());
   EXPECT_TRUE(fresh.orders.moves.empty()) << "nothing is known of the loads";
+}
+
+TEST(Balancer, ADemandPlansByAllThatHasComeReportedOrNot) {
+  Ranks ranks(kShape, 1, {.period = Duration::zero(), .report_steps = 1000});
+  for (int i = 0; i < 5; ++i) ranks.step(kSkewed);
+  ranks.balancer.rebalance();
+  for (int i = 0; i < 20 && !ranks.balancer.settled(); ++i) ranks.step(kNone);
+  EXPECT_EQ(ranks.switches, 1u);
+}
+
+TEST(Balancer, DemandsWhileItIsUnderWayAreOne) {
+  Ranks ranks(kShape, 2, {.period = Duration::zero(), .report_steps = 1});
+  ranks.slow_steps = 3;
+  ranks.step(kSkewed);
+  ranks.balancer.rebalance();
+  for (int i = 0; i < 200 && !ranks.balancer.settled(); ++i) {
+    ranks.balancer.rebalance();
+    ranks.step(kNone);
+  }
+  EXPECT_TRUE(ranks.balancer.settled());
+  EXPECT_EQ(ranks.balancer.view().plans, 1u);
 }
 
 TEST(Balancer, RearrangesInsideHostsInBetween) {
