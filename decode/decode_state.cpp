@@ -275,6 +275,7 @@ void DecodeState::on(const StepDone& done) {
   release(outcome.freed);
   for (const auto& sampled : outcome.sampled) measured_.tokens += sampled.tokens.size();
   measured_.took = now_ - step_begun_;
+  counts_.computing += measured_.took;
   policy_.ended(measured_);
   for (RunningBatch::Scored& scored : outcome.scored)
     tell_scores(scored.request, std::move(scored.scores));

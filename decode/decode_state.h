@@ -50,6 +50,7 @@ struct DecodeCounts {
   uint64_t preempted = 0;  // given up because older ones needed the pages
   uint64_t steps = 0;
   uint64_t rows = 0;
+  Duration computing{};  // in these steps
   uint64_t tokens = 0;
   uint64_t tokens_replayed = 0;
   uint64_t drafts_tried = 0;

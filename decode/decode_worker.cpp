@@ -190,6 +190,8 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_decode_refused_total", "Requests never accepted.", c.refused);
   count("baton_decode_steps_total", "Steps computed.", c.steps);
   count("baton_decode_rows_total", "Rows computed in these steps.", c.rows);
+  add_counter(all, "baton_decode_step_seconds_total", "Time that these steps took.",
+              to_seconds(c.computing));
   count("baton_decode_tokens_total", "Tokens generated.", c.tokens);
   count("baton_decode_tokens_replayed_total", "Known tokens computed again.", c.tokens_replayed);
   count("baton_mtp_drafted_tokens_total", "Drafts verified.", c.drafts_tried);

@@ -1,7 +1,9 @@
 #include "deploy/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +14,8 @@
 namespace baton::deploy {
 
 namespace {
+
+constexpr int kLastWaitMs = 2000;
 
 // In the child: only calls that are safe between fork and exec.
 [[noreturn]] void become(char** argv, int output, pid_t parent) {
@@ -67,9 +71,17 @@ Process& Process::operator=(Process&& other) noexcept {
   return *this;
 }
 
+// mpirun that is killed outright leaves its ranks' shared memory behind, so it is asked first.
 Process::~Process() {
   if (pid_ < 0 || poll()) return;
-  kill();
+  ::kill(pid_, SIGTERM);
+  const auto ends = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  pollfd wait{ends, POLLIN, 0};
+  if (ends >= 0) {
+    ::poll(&wait, 1, kLastWaitMs);
+    ::close(ends);
+  }
+  kill();  // whoever is left of its group
   ::waitpid(pid_, nullptr, 0);
 }
 

@@ -25,7 +25,7 @@ class Process {
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&& other) noexcept;
-  ~Process();  // kills and reaps what still runs
+  ~Process();  // SIGTERM, two seconds, SIGKILL to its group; reaps what still ran
 
   // The exit status (128 + signal if a signal ended it), once it has ended.
   std::optional<int> poll();

@@ -134,6 +134,17 @@ class BadModels(unittest.TestCase):
                               capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1)
         self.assertIn("tp=3", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, "one sentence, and nothing was started")
+
+    def test_a_cluster_that_does_not_fit(self):
+        for flags, said in ((("--kv-memory", "100000G"), "the machine has"),
+                            (("--kv-memory", "1M"), "--kv-memory"),
+                            (("--max-model-len", "1000000"), "--max-model-len")):
+            done = subprocess.run([BIN / "baton", "up", "--model", DEMO, *flags],
+                                  capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(said, done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1, "one sentence, and nothing was started")
 
     def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

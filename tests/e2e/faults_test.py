@@ -72,6 +72,47 @@ class Faults(unittest.TestCase):
         after = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])
         self.assertEqual(after, before, "a dead rank leaves nothing")
 
+    def test_a_rank_may_die_at_any_moment(self):
+        """While it starts, idle, in a long prompt's prefill, while experts move."""
+        before = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])
+        ranks = ("--prefill", "tp=2,dp=1,redundant=4", "--decode", "tp=1,dp=2,redundant=4")
+        prompt = {"prompt": "Count the letters of the words. " * 250, "max_tokens": 20,
+                  "temperature": 0, "ignore_eos": True}
+        with cluster(DEMO, *ranks) as running:
+            whole = running.complete(**prompt)["text"]
+            moments = {
+                "idle": lambda: None,
+                "a rebalance": lambda: running.ask("/admin/rebalance", "{}"),
+            }
+            for name, begin in moments.items():
+                for program in ("baton-decode", "baton-prefill"):
+                    with self.subTest(name, program=program):
+                        begin()
+                        self.lose_a_rank(running, program)
+                        self.assertEqual(running.complete(**prompt)["text"], whole)
+            with self.subTest("a long prompt's prefill"):
+                steps = running.metric("baton_prefill_steps_total")
+                answers = []
+                asking = threading.Thread(target=lambda: answers.append(running.complete(**prompt)))
+                asking.start()
+                self.wait_until(lambda: running.metric("baton_prefill_steps_total") > steps)
+                self.lose_a_rank(running, "baton-prefill")
+                asking.join()
+                self.assertEqual(answers[0]["text"], whole)
+            with self.subTest("a start"):
+                self.lose_a_rank(running, "baton-decode")
+                self.lose_a_rank(running, "baton-decode")  # which is only starting
+                self.assertEqual(running.complete(**prompt)["text"], whole)
+        after = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])
+        self.assertEqual(after, before, "a dead rank leaves nothing")
+
+    def lose_a_rank(self, running, program):
+        """Kills its last rank; returns when the instance has ended and another is starting."""
+        self.wait_until(lambda: len(running.pids(program)) == 2)
+        old = running.pids(program)
+        os.kill(old[-1], signal.SIGKILL)
+        self.wait_until(lambda: running.pids(program) and not set(old) & set(running.pids(program)))
+
     def test_both_decode_instances_die_and_come_back(self):
         with cluster(DEMO, "--decode", "instances=2") as running:
             whole = self.stream_with_fault(running, lambda: None)

@@ -191,7 +191,7 @@ TEST(StepWire, EachRankSaysItsPartOfAPromptsScores) {
 
 TEST(StepWireDeathTest, AMessageThatIsCutStopsTheProcess) {
   std::vector<std::byte> bytes;
-  write_header({false, {}, {1, 2, 3}}, bytes);
+  write_header({false, {}, {{1, 2, 3}}}, bytes);
   bytes.pop_back();
   EXPECT_DEATH(read_header(bytes), "whole");
 }
