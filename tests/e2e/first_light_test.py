@@ -3,7 +3,9 @@
 It must be the model's own: what the training framework computed from the same weights.
 """
 import json
+import pathlib
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -93,6 +95,29 @@ class FirstLight(unittest.TestCase):
             capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.strip(), self.expected())
+
+    def test_the_load_generator_counts_what_came(self):
+        with tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
+            figures = pathlib.Path(folder) / "figures.json"
+            trace = pathlib.Path(folder) / "trace.jsonl"
+            trace.write_text("".join(json.dumps({
+                "timestamp": 10 * i, "input_length": 513, "output_length": 24,
+                "hash_ids": [0, i + 1]}) + "\n" for i in range(4)))
+            for flags, prompt, output in (
+                    (("--requests", "6", "--rate", "200", "--input-len", "20", "--output-len", "5"),
+                     6 * 20, 6 * 5),
+                    (("--trace", trace, "--trace-divide", "8"), 4 * 64, 4 * 3)):
+                done = subprocess.run(
+                    [BIN / "baton", "bench", "--url",
+                     f"http://{self.cluster.host}:{self.cluster.port}", "--json", figures,
+                     "--slo-ttft-ms", "60000", *flags], capture_output=True, text=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                said = json.loads(figures.read_text())
+                self.assertEqual(said["total_input_tokens"], prompt)
+                self.assertEqual(said["total_output_tokens"], output)
+                self.assertEqual(said["failed"], 0)
+                self.assertGreater(said["mean_ttft_ms"], 0)
+                self.assertAlmostEqual(said["request_goodput"], said["request_throughput"])
 
     def test_a_bare_environment_is_enough(self):
         bare = Cluster(environment={})
