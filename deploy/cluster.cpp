@@ -1,6 +1,9 @@
 #include "deploy/cluster.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +23,21 @@ constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr Duration kRestartAfter = 500ms;
 constexpr Duration kEndsWindow = 60s;
 constexpr size_t kEndsMax = 5;  // within the window: then the cluster gives up
+
+constexpr const char* kFolder = "baton-up-";
+
+// Folders of launchers that were killed before they could remove them.
+void remove_leftovers(const std::filesystem::path& where) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(where, error)) {
+    if (!entry.path().filename().string().starts_with(kFolder)) continue;
+    std::ifstream file(entry.path() / "pid");
+    pid_t pid = 0;
+    if (file >> pid && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) {
+      std::filesystem::remove_all(entry.path(), error);
+    }
+  }
+}
 
 void say(const std::string& sentence) { std::fprintf(stderr, "baton up: %s\n", sentence.c_str()); }
 
@@ -42,17 +60,20 @@ Cluster::~Cluster() {
 
 Result<void> Cluster::make_folder() {
   std::error_code error;
-  std::string pattern = std::filesystem::temp_directory_path(error) / "baton-up-XXXXXX";
+  const auto where = std::filesystem::temp_directory_path(error);
+  if (!error) remove_leftovers(where);
+  std::string pattern = where / fmt::format("{}XXXXXX", kFolder);
   if (error || ::mkdtemp(pattern.data()) == nullptr) {
     return fail(ErrorCode::unavailable,
                 "no temporary folder can be made; set TMPDIR to a folder that can be written to");
   }
   folder_ = pattern;
+  std::ofstream(folder_ / "pid") << ::getpid() << '\n';
   return {};
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
-  const std::filesystem::path folder = options_.log_dir.empty() ? folder_ : options_.log_dir;
+  const auto folder = options_.log_dir.empty() ? folder_ : std::filesystem::path(options_.log_dir);
   return folder / (daemon.plan.name + ".log");
 }
 

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from cluster import BIN, DEMO, cluster
+from cluster import BIN, DEMO, Cluster, cluster
 
 BODY = {"model": "demo", "prompt": "Count the letters. " * 40, "temperature": 0.9, "seed": 11,
         "max_tokens": 150, "ignore_eos": True, "return_token_ids": True}
@@ -194,6 +194,11 @@ class Faults(unittest.TestCase):
                 finally:
                     for pid in marked(mark):
                         os.kill(pid, signal.SIGKILL)
+        left = list(pathlib.Path(folder.name).glob("baton-up-*"))
+        self.assertEqual(len(left), 2)
+        Cluster(environment={**os.environ, "TMPDIR": folder.name}).stop()
+        left = list(pathlib.Path(folder.name).glob("baton-up-*"))
+        self.assertEqual(left, [], "the next launcher removes what the killed ones left")
 
     def wait_until(self, holds):
         deadline = time.monotonic() + 30
