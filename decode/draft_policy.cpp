@@ -6,7 +6,7 @@
 namespace baton::decode {
 namespace {
 
-constexpr double kKept = 0.9;      // of an average, at each step
+constexpr double kKept = 0.95;     // of an average, at each step; the first ones weigh the same
 constexpr double kBetter = 1.02;   // than the depth in use, to take its place
 constexpr double kComplete = 0.9;  // of the drafts that a step of a depth verifies
 
@@ -34,7 +34,7 @@ void DraftPolicy::ended(const Step& step) {
   const bool steady = !step.filled && verified <= whole && verified >= kComplete * whole;
   if (steady) {
     Rate& rate = batches.rates[step.depth];
-    const double kept = rate.steps == 0 ? 0 : kKept;
+    const double kept = std::min(kKept, rate.steps / (rate.steps + 1.0));
     const auto tokens = static_cast<double>(step.tokens) / step.sequences;
     rate.tokens = kept * rate.tokens + (1 - kept) * tokens;
     rate.seconds = kept * rate.seconds + (1 - kept) * to_seconds(step.took);
@@ -76,6 +76,7 @@ void DraftPolicy::next_try(Batches& batches) {
   const bool deeper = batches.deeper_next ? batches.best < depth_max_ : batches.best == 0;
   batches.deeper_next = !batches.deeper_next;
   batches.trying = deeper ? batches.best + 1 : batches.best - 1;
+  batches.rates[batches.trying].steps = 0;  // what it brought long ago says little
 }
 
 }  // namespace baton::decode

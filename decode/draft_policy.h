@@ -37,9 +37,9 @@ class DraftPolicy {
   void ended(const Step& step);
 
  private:
-  static constexpr uint32_t kTrySteps = 8;      // measured, of a depth that is tried
-  static constexpr uint32_t kTryStepsMax = 32;  // with those that could not be measured
-  static constexpr uint32_t kTryEvery = 512;    // steps
+  static constexpr uint32_t kTrySteps = 16;     // measured, of a depth that is tried
+  static constexpr uint32_t kTryStepsMax = 48;  // with those that could not be measured
+  static constexpr uint32_t kTryEvery = 256;    // steps
 
   struct Rate {
     double tokens = 0;  // a sequence and step
