@@ -6,7 +6,7 @@
 #include "base/hash/counter_rng.h"
 #include "base/io/daemon.h"
 #include "proto/grpc_link.h"
-#include "server/inference_front.h"
+#include "server/inference/inference_front.h"
 #include "server/loaded_model.h"
 #include "server/routes/key_file.h"
 

@@ -57,6 +57,7 @@ UNTESTED = {
     "proto/grpc_internal.cpp": "tests/proto/link_test.cpp",
     "proto/grpc_inference_client.cpp": "tests/proto/inference_test.cpp",
     "proto/grpc_inference_server.cpp": "tests/proto/inference_test.cpp",
+    "proto/grpc_refusal.cpp": "tests/proto/inference_test.cpp",
     "deploy/announce.cpp": "tests/e2e",
     "deploy/cluster.cpp": "tests/e2e",
     "deploy/inspect.cpp": "tests/deploy/inspect_test.py",
