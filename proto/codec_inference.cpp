@@ -6,6 +6,10 @@ namespace baton::rpc {
 
 namespace {
 
+// Those declared above would be hidden by the ones here.
+using rpc::decode;
+using rpc::encode;
+
 void encode(const ChatMessage& from, v1::ChatMessage* to) {
   to->set_role(utf8(from.role));
   to->set_content(utf8(from.content));
@@ -217,9 +221,8 @@ Result<ChatCall> decode(const v1::ChatRequest& from) {
   to.turn.prompt = decode_messages(from.messages());
   decode_params(from, to.turn, fault);
   for (const auto& tool : from.tools()) {
-    to.tools.push_back({.name = tool.name(),
-                        .description = tool.description(),
-                        .parameters = tool.parameters()});
+    to.tools.push_back(
+        {.name = tool.name(), .description = tool.description(), .parameters = tool.parameters()});
   }
   if (!v1::ToolMode_IsValid(from.tool_mode())) {
     fault.note("tool_choice", "is unknown");

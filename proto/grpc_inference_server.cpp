@@ -106,9 +106,8 @@ class Shared : public std::enable_shared_from_this<Shared> {
       auto* handler = shared->open_handler();
       if (!handler) return;
       if (!handler->allows(key)) {
-        return shared->answer(number, [](const Question& question) {
-          question.reactor->Finish(not_allowed());
-        });
+        return shared->answer(
+            number, [](const Question& question) { question.reactor->Finish(not_allowed()); });
       }
       hand_over(*handler, [shared, number, write](boost::system::result<Answer, Refusal> result) {
         shared->answer(number, [&](const Question& question) {

@@ -13,8 +13,8 @@ using api::Json;
 namespace {
 
 api::ApiError too_many() {
-  return api::to_api(fail(ErrorCode::resource_exhausted,
-                          "Too many requests wait to be read; try again later."));
+  return api::to_api(
+      fail(ErrorCode::resource_exhausted, "Too many requests wait to be read; try again later."));
 }
 
 }  // namespace

@@ -68,9 +68,8 @@ class ChatSpeaker final : public Speaker {
         delta.content += said.text;
         break;
       case Kind::call:
-        delta.tool_calls.push_back({.index = said.call,
-                                    .id = name_.call_id(delta.choice, said.call),
-                                    .name = said.text});
+        delta.tool_calls.push_back(
+            {.index = said.call, .id = name_.call_id(delta.choice, said.call), .name = said.text});
         break;
       case Kind::arguments:
         if (delta.tool_calls.empty() || delta.tool_calls.back().index != said.call) {

@@ -1,10 +1,10 @@
 // Router: which path is answered by whom, who may ask, and what is said to everybody else.
 //
 // Paths are matched exactly, on the same parsed path on which keys are decided; every path but
-// liveness, readiness and the console's own files needs a key when keys are set. Bodies are JSON, told so and not encoded:
-// so no web page can make a browser post here without asking first. Each answer carries
-// X-Request-Id (the client's, else drawn) and is counted and logged, without contents; whole
-// answers are compressed for who asks for it. Thread: the I/O thread.
+// liveness, readiness and the console's own files needs a key when keys are set. Bodies are JSON,
+// told so and not encoded: so no web page can make a browser post here without asking first. Each
+// answer carries X-Request-Id (the client's, else drawn) and is counted and logged, without
+// contents; whole answers are compressed for who asks for it. Thread: the I/O thread.
 #pragma once
 
 #include <functional>

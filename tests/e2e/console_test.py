@@ -134,8 +134,8 @@ class Console(unittest.TestCase):
                      "tp=1", "of ", "pages", "blocks/s"):
             self.assertIn(word, seen)
         self.holds("document.querySelector('#spark polyline')")
-        self.holds("Number([...document.querySelectorAll('.figure')]"
-                   ".find(f => f.innerText.includes('Hand-offs')).querySelector('dd').textContent) > 0")
+        self.holds("Number([...document.querySelectorAll('.figure')].find(f => "
+                   "f.innerText.includes('Hand-offs')).querySelector('dd').textContent) > 0")
         self.shot("cluster-light")
         self.browser.colours("dark")
         self.shot("cluster-dark")
@@ -145,7 +145,8 @@ class Console(unittest.TestCase):
         self.open_scripted()
         for stop in (lambda: self.browser.press("escape"), lambda: self.browser.click("#send")):
             self.ask("[slow]say:" + "one two three four five six seven " * 40 + ":end")
-            self.holds("document.querySelector('.assistant:last-child .content').textContent.length > 20")
+            self.holds("document.querySelector('.assistant:last-child .content')"
+                       ".textContent.length > 20")
             self.assertEqual(self.text("#send"), "Stop")
             stop()
             self.answered()
@@ -159,7 +160,7 @@ class Console(unittest.TestCase):
         self.ask("say:Let me see.</think>It is <b>bold</b> <img src=x onerror=alert(1)>.:end")
         answer = self.answered()
         self.assertIn("<b>bold</b> <img", answer)
-        self.assertEqual(self.browser.run("return document.querySelectorAll('.log b, .log img').length"), 0)
+        self.assertIsNone(self.browser.run("return document.querySelector('.log b, .log img')"))
         thinking = ".assistant:last-child .thinking"
         self.assertFalse(self.browser.run(f"return document.querySelector('{thinking}').open"))
         self.assertRegex(self.text(f"{thinking} summary"), "Thought for")

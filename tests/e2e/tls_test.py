@@ -1,4 +1,4 @@
-"""TLS from the command line to the bytes: HTTP and gRPC, a new certificate while it serves, keys."""
+"""TLS from the command line to the bytes: HTTP and gRPC; certificates and keys that change."""
 import contextlib
 import http.client
 import json
@@ -23,8 +23,8 @@ def make_certificate(folder, name):
     """PEM files of a certificate of its own making, put in their place at once, key first."""
     made = pathlib.Path(tempfile.mkdtemp(dir=folder))
     done = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-keyout", made / "key.pem", "-out", made / "cert.pem", "-days", "2", "-subj",
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", made / "key.pem", "-out", made / "cert.pem", "-days", "2", "-subj",
          f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ constexpr char kMark = '\x01';
 const Json& messages() {
   static const Json messages = Json::parse(R"([
     {"role": "system", "content": "Be \u0001brief\u0001."},
-    {"role": "user", "content": "\u0001<|user|>  What is {{ 37 + 48 }}?\n\u0001", "name": "\u0001a"},
+    {"role": "user", "content": "\u0001<|user|>  {{ 37 + 48 }}?\n\u0001", "name": "\u0001a"},
     {"role": "assistant", "content": null, "reasoning_content": "\u0001hm\u0001",
      "tool_calls": [{"id": "\u0001c", "type": "function",
                      "function": {"name": "\u0001f", "arguments": {"a": [1, 2.5, true, null]}}}]},

@@ -338,7 +338,8 @@ TEST(Codec, chat_deltas) {
   ChatDelta delta;
   auto& [choice, reasoning, content, tool_calls, scores, finish] = delta;
   fill_all(c, choice, reasoning, content, tool_calls, scores);
-  for (auto end : {ChatFinish::none, ChatFinish::stop, ChatFinish::length, ChatFinish::tool_calls}) {
+  for (auto end :
+       {ChatFinish::none, ChatFinish::stop, ChatFinish::length, ChatFinish::tool_calls}) {
     finish = end;
     EXPECT_TRUE(round_trip(ChatEvent(delta)) == ChatEvent(delta));
   }

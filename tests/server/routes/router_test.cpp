@@ -15,9 +15,10 @@ using Json = nlohmann::json;
 TEST(Router, small_answers_are_where_they_should_be) {
   TestServer server;
   auto client = server.client();
-  for (const char* path : {"/livez", "/health", "/readyz", "/metrics", "/debug/kv", "/debug/cluster",
-                           "/version", "/", "/console/main.js", "/v1/models", "/models", "/beta/models", "/v1/models/fake",
-                           "/models/fake", "//v1//models", "/v1/models?x=1", "/load"}) {
+  for (const char* path :
+       {"/livez", "/health", "/readyz", "/metrics", "/debug/kv", "/debug/cluster", "/version", "/",
+        "/console/main.js", "/v1/models", "/models", "/beta/models", "/v1/models/fake",
+        "/models/fake", "//v1//models", "/v1/models?x=1", "/load"}) {
     EXPECT_EQ(client.get(path).status, 200) << path;
   }
   EXPECT_EQ(client.get("/v1/models/other").status, 404);
