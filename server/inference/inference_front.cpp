@@ -124,6 +124,7 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, std::optional<Dur
       context_.metrics.first_token(context_.clock.now() - self->arrived);
     }
     self->usage.completion_tokens += static_cast<uint32_t>(tokens.size());
+    context_.metrics.generated(tokens.size());
     for (const auto& token : tokens) {
       if (token.finish == FinishReason::length) self->reason = "length";
     }
