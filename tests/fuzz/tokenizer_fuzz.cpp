@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The same in three pieces, the middle one trusted.
   const size_t first = size / 3, second = size - size / 4;
   RenderedPrompt prompt;
-  for (const auto& [from, to] : {std::pair{size_t{0}, first}, {first, second}, {second, size}}) {
+  for (const auto& [from, to] :
+       {std::pair{size_t{0}, first}, std::pair{first, second}, std::pair{second, size}}) {
     if (to > from) {
       prompt.segments.push_back({std::string(input.substr(from, to - from)), from == first});
     }
