@@ -210,6 +210,8 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_frame_violations_total", "Frame connections that broke the protocol.", f.violations);
   count("baton_frame_timeouts_total", "Frame connections that stood still.", f.timeouts);
   count("baton_frame_bytes_received_total", "Bytes copied and verified.", f.bytes);
+  add_gauge(all, "baton_layout_info", "Always 1.", 1,
+            {{"layout", parallel::to_string(instance_.layout)}});
   model::add_expert_metrics(all, *instance_.runner);
   return all;
 }

@@ -4,14 +4,16 @@
 
 namespace baton::deploy {
 
-void announce_ready(const std::string& address, const std::string& model) {
-  std::printf("ready http://%s\n", address.c_str());
+void announce_ready(const std::string& address, const std::string& model, bool tls) {
+  const char* scheme = tls ? "https" : "http";
+  std::printf("ready %s://%s\n", scheme, address.c_str());
   std::fflush(stdout);
   std::fprintf(stderr,
-               "\nTry it from another terminal:\n  curl -s http://%s/v1/chat/completions "
+               "\nTry it from another terminal:\n  curl -s %s://%s/v1/chat/completions "
                "-H 'content-type: application/json' \\\n    -d '{\"model\":\"%s\",\"messages\":"
-               "[{\"role\":\"user\",\"content\":\"What is 37 + 48?\"}],\"temperature\":0}'\n\n",
-               address.c_str(), model.c_str());
+               "[{\"role\":\"user\",\"content\":\"What is 37 + 48?\"}],\"temperature\":0}'\n"
+               "or open %s://%s/ in a browser.\n\n",
+               scheme, address.c_str(), model.c_str(), scheme, address.c_str());
 }
 
 }  // namespace baton::deploy

@@ -6,6 +6,7 @@
 
 namespace baton::deploy {
 
-void announce_ready(const std::string& address, const std::string& model);
+// `tls`: the address is asked with https.
+void announce_ready(const std::string& address, const std::string& model, bool tls = false);
 
 }  // namespace baton::deploy

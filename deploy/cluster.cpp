@@ -217,11 +217,11 @@ void Cluster::when_starting() {
   }
   if (stage_ != Stage::starting) return;
   const auto http = port_of(gateway_, "http");
-  if (http && answers_200(*http, "/readyz")) {
+  if (http && answers_200(*http, "/readyz", !options_.tls_cert.empty())) {
     stage_ = Stage::ready;
     keep_gateway_port("--port", *http);
     if (const auto grpc = port_of(gateway_, "grpc")) keep_gateway_port("--grpc-port", *grpc);
-    announce_ready(*http, options_.served_model_name);
+    announce_ready(*http, options_.served_model_name, !options_.tls_cert.empty());
   } else if (clock_.now() > deadline_) {
     fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }

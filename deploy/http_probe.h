@@ -6,7 +6,8 @@
 
 namespace baton::deploy {
 
-// `address` is host:port with a numeric host. False for anything but status 200.
-bool answers_200(const std::string& address, const std::string& path);
+// `address` is host:port with a numeric host. False for anything but status 200. With `tls`,
+// whatever certificate is there will do: it is the launcher's own gateway that is asked.
+bool answers_200(const std::string& address, const std::string& path, bool tls = false);
 
 }  // namespace baton::deploy

@@ -45,7 +45,9 @@ server::GatewayProgramOptions gateway_options(const UpOptions& up) {
   options.host = up.host;
   options.port = up.port;
   options.grpc_port = up.grpc_port;
-  options.api_key_file = up.api_key_file;
+  options.secrets.api_key_file = up.api_key_file;
+  options.secrets.tls_certificate = up.tls_cert;
+  options.secrets.tls_key = up.tls_key;
   options.max_model_len = up.max_model_len;
   options.drain_timeout_s = up.drain_timeout_s;
   return options;
@@ -134,7 +136,7 @@ Result<void> AllRoles::start_decode() {
 
 void AllRoles::announce_when_ready() {
   if (gateway_->ready()) {
-    announce_ready(gateway_->http_address(), up_.served_model_name);
+    announce_ready(gateway_->http_address(), up_.served_model_name, !up_.tls_cert.empty());
     return;
   }
   ready_.expires_after(kReadyPoll);

@@ -112,6 +112,11 @@ void add_front_options(CLI::App& app, UpOptions& o) {
   app.add_option("--grpc-port", o.grpc_port, "port for gRPC; 0: any free one")
       ->capture_default_str();
   app.add_option("--api-key-file", o.api_key_file, "file of API keys, one a line");
+  app.add_option("--tls-cert,--ssl-certfile", o.tls_cert,
+                 "PEM file of a certificate and its chain: HTTP and gRPC are then served over TLS")
+      ->type_name("FILE");
+  app.add_option("--tls-key,--ssl-keyfile", o.tls_key, "PEM file of the certificate's key")
+      ->type_name("FILE");
   app.add_option("--log-dir", o.log_dir, "write each daemon's log to a file there")
       ->type_name("DIR");
   app.add_option("--ready-timeout", o.ready_timeout_s,
@@ -195,7 +200,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
 std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
   CLI::App app(
       "Runs a local cluster of daemons in the foreground: gateway, scheduler, prefill and decode "
-      "workers. Prints `ready http://HOST:PORT` when a token has been produced; SIGTERM drains.");
+      "workers. Prints `ready http://HOST:PORT` (https with TLS) when a token has been produced; "
+      "SIGTERM drains.");
   add_model_options(app, options);
   add_cluster_options(app, options);
   add_front_options(app, options);
@@ -256,6 +262,8 @@ ClusterPlan plan_cluster(const UpOptions& o) {
        std::to_string(o.grpc_port), "--drain-timeout", fmt::format("{}", o.drain_timeout_s)}};
   auto& gateway = plan.gateway.command;
   if (!o.api_key_file.empty()) gateway.insert(gateway.end(), {"--api-key-file", o.api_key_file});
+  if (!o.tls_cert.empty()) gateway.insert(gateway.end(), {"--tls-cert", o.tls_cert});
+  if (!o.tls_key.empty()) gateway.insert(gateway.end(), {"--tls-key", o.tls_key});
   if (o.max_model_len != 0) {
     gateway.insert(gateway.end(), {"--max-model-len", std::to_string(o.max_model_len)});
   }

@@ -33,7 +33,8 @@ struct UpOptions {
   uint32_t rearrange_s = 60;  // of prefill
   uint32_t local_prefill_tokens = 0;
   std::string api_key_file;
-  std::string log_dir;  // empty: standard error
+  std::string tls_cert, tls_key;  // empty: HTTP and gRPC are not encrypted
+  std::string log_dir;            // empty: standard error
   double ready_timeout_s = 600;
   double drain_timeout_s = 120;
   bool single_process = false;

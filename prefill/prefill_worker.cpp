@@ -158,6 +158,8 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_frame_bytes_sent_total", "Bytes of latent cache handed over.", f.bytes);
   count("baton_frames_sent_shared_total", "Frames whose payload was mapped, not sent.", f.shared);
   count("baton_frames_dropped_total", "Frames dropped with their connection.", f.dropped);
+  add_gauge(all, "baton_layout_info", "Always 1.", 1,
+            {{"layout", parallel::to_string(instance_.layout)}});
   model::add_expert_metrics(all, *instance_.runner);
   return all;
 }

@@ -22,6 +22,7 @@
 namespace baton::rpc {
 
 using GenerateEvent = std::variant<TokenEvent, Usage>;
+using ChatEvent = std::variant<ChatDelta, Usage>;
 
 std::string serialize(const ToScheduler& message);
 std::string serialize(const FromScheduler& message);
@@ -31,9 +32,15 @@ std::string serialize(const ToDecode& message);
 std::string serialize(const FromDecode& message);
 std::string serialize(const GenerateCall& message);  // api_key and time_left travel beside it
 std::string serialize(const GenerateEvent& message);
+std::string serialize(const ChatCall& message);
+std::string serialize(const ChatEvent& message);
+std::string serialize(const TokenizeCall& message);
+std::string serialize(const TokenizeAnswer& message);
+std::string serialize(const DetokenizeCall& message);
 std::string serialize(const std::vector<ModelInfo>& message);
 
-// The same types back; corrupt, or for GenerateCall invalid_argument with the field in `param`.
+// The same types back; corrupt, or for a client's calls invalid_argument with the field in
+// `param`.
 template <class Message>
 Result<Message> parse(std::span<const std::byte> bytes);
 
@@ -53,6 +60,16 @@ template <>
 Result<GenerateCall> parse(std::span<const std::byte> bytes);
 template <>
 Result<GenerateEvent> parse(std::span<const std::byte> bytes);
+template <>
+Result<ChatCall> parse(std::span<const std::byte> bytes);
+template <>
+Result<ChatEvent> parse(std::span<const std::byte> bytes);
+template <>
+Result<TokenizeCall> parse(std::span<const std::byte> bytes);
+template <>
+Result<TokenizeAnswer> parse(std::span<const std::byte> bytes);
+template <>
+Result<DetokenizeCall> parse(std::span<const std::byte> bytes);
 template <>
 Result<std::vector<ModelInfo>> parse(std::span<const std::byte> bytes);
 

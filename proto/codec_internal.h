@@ -97,6 +97,11 @@ void encode(const ToDecode& from, v1::ToDecode* to);
 void encode(const FromDecode& from, v1::FromDecode* to);
 void encode(const GenerateCall& from, v1::GenerateRequest* to);
 void encode(const GenerateEvent& from, v1::GenerateResponse* to);
+void encode(const ChatCall& from, v1::ChatRequest* to);
+void encode(const ChatEvent& from, v1::ChatResponse* to);
+void encode(const TokenizeCall& from, v1::TokenizeRequest* to);
+void encode(const TokenizeAnswer& from, v1::TokenizeResponse* to);
+void encode(const DetokenizeCall& from, v1::DetokenizeRequest* to);
 void encode(const std::vector<ModelInfo>& from, v1::ModelsResponse* to);
 Result<ToScheduler> decode(const v1::ToScheduler& from);
 Result<FromScheduler> decode(const v1::FromScheduler& from);
@@ -106,7 +111,28 @@ Result<ToDecode> decode(const v1::ToDecode& from);
 Result<FromDecode> decode(const v1::FromDecode& from);
 Result<GenerateCall> decode(const v1::GenerateRequest& from);
 Result<GenerateEvent> decode(const v1::GenerateResponse& from);
+Result<ChatCall> decode(const v1::ChatRequest& from);
+Result<ChatEvent> decode(const v1::ChatResponse& from);
+Result<TokenizeCall> decode(const v1::TokenizeRequest& from);
+Result<TokenizeAnswer> decode(const v1::TokenizeResponse& from);
+Result<DetokenizeCall> decode(const v1::DetokenizeRequest& from);
 Result<std::vector<ModelInfo>> decode(const v1::ModelsResponse& from);
+
+// Bytes of a message, by way of its wire type.
+template <class Wire, class Message>
+std::string to_bytes(const Message& message) {
+  Wire wire;
+  encode(message, &wire);
+  return wire.SerializeAsString();
+}
+
+template <class Wire>
+auto from_bytes(std::span<const std::byte> bytes) -> decltype(decode(std::declval<Wire>())) {
+  Wire wire;
+  if (!wire.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail(ErrorCode::corrupt, "The bytes are no {}.", wire.GetTypeName());
+  return decode(wire);
+}
 
 // The result of a decode that has noted its mistakes in `fault`.
 template <class Message>

@@ -8,8 +8,7 @@
 #include <mutex>
 
 #include "baton/v1/inference.grpc.pb.h"
-#include "proto/codec_internal.h"
-#include "proto/grpc_internal.h"
+#include "proto/grpc_answer.h"
 #include "proto/inference.h"
 
 namespace baton::rpc {
@@ -29,12 +28,6 @@ std::string api_key(const grpc::CallbackServerContext& context) {
   return bearer ? std::string(value.substr(kScheme.size())) : std::string();
 }
 
-grpc::Status not_allowed() {
-  return {
-      grpc::StatusCode::UNAUTHENTICATED,
-      "The API key is missing or wrong; send it as the metadata \"authorization: Bearer KEY\"."};
-}
-
 std::optional<Duration> time_left(const grpc::CallbackServerContext& context) {
   const gpr_timespec deadline = context.raw_deadline();
   if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return std::nullopt;
@@ -42,228 +35,207 @@ std::optional<Duration> time_left(const grpc::CallbackServerContext& context) {
   return std::chrono::seconds(left.tv_sec) + Duration(left.tv_nsec);
 }
 
-// The answer to one call. It owns itself until gRPC's OnDone; its lock comes before its inbox's.
-class Answer final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
-                     public std::enable_shared_from_this<Answer> {
+const Refusal& closing() {
+  static const Refusal refusal(fail(ErrorCode::unavailable, "The server is closing."), "DRAINING");
+  return refusal;
+}
+
+// What the service and its pending calls share. After close() nothing is posted any more and every
+// call ends without the handler's help.
+class Shared : public std::enable_shared_from_this<Shared> {
  public:
-  Answer(grpc::CallbackServerContext* context, any_io_executor executor, const GrpcOptions& options)
-      : context_(context),
-        queue_(options.unsent),
-        cancelled_(std::make_shared<Inbox<std::monostate>>(std::move(executor), LinkLimits{})) {}
+  Shared(any_io_executor executor, const GrpcOptions& options, InferenceHandler* handler)
+      : executor(std::move(executor)), options(options), handler_(handler) {}
 
-  // Returns the reactor that gRPC is to drive.
-  Answer* begin() {
-    self_ = shared_from_this();
-    return this;
-  }
+  const any_io_executor executor;
+  const GrpcOptions options;
 
-  void send(const GenerateEvent& event) {
-    v1::GenerateResponse wire;
-    encode(event, &wire);
-    const size_t bytes = wire.ByteSizeLong();
-    std::lock_guard lock(mutex_);
-    if (ending_) return;
-    if (!queue_.add(std::move(wire), bytes)) {
-      end_with(to_status(fail(ErrorCode::resource_exhausted, "The client does not read.")));
-      queue_.clear();
-      cancelled_->end(fail(ErrorCode::cancelled, "The client does not read."));
-      if (!finished_) context_->TryCancel();
+  void close() {
+    std::vector<std::weak_ptr<OpenAnswer>> answers;
+    std::map<uint64_t, Question> questions;
+    {
+      std::lock_guard lock(mutex_);
+      handler_ = nullptr;
+      answers.swap(answers_);
+      questions.swap(questions_);
     }
-    write_next();
+    for (const auto& [number, question] : questions) question.refuse(closing());
+    for (const auto& weak : answers) {
+      if (auto answer = weak.lock()) answer->refuse(closing());
+    }
   }
 
-  void finish(const grpc::Status& status, const std::string& param = {},
-              std::optional<Duration> retry_after = std::nullopt) {
-    std::lock_guard lock(mutex_);
-    if (ending_) return;
-    if (!param.empty()) context_->AddTrailingMetadata("error-param", utf8(param));
-    if (retry_after)
-      context_->AddTrailingMetadata("retry-after-ms", std::to_string(to_ms(*retry_after)));
-    end_with(status);
-    write_next();
+  // Hands a call whose answer is a stream to the handler, unless the server is full or closing.
+  void admit(const std::shared_ptr<OpenAnswer>& answer, std::string key,
+             std::function<void(InferenceHandler&)> hand_over) {
+    {
+      std::lock_guard lock(mutex_);
+      std::erase_if(answers_, [](const auto& weak) { return weak.expired(); });
+      if (handler_ && answers_.size() < options.streams_max) {
+        answers_.push_back(answer);
+        boost::asio::post(executor, [shared = shared_from_this(), answer, key = std::move(key),
+                                     hand_over = std::move(hand_over)] {
+          auto* handler = shared->open_handler();
+          if (!handler) return;
+          if (!handler->allows(key)) return answer->end(not_allowed());
+          hand_over(*handler);
+        });
+        return;
+      }
+    }
+    answer->refuse({fail(ErrorCode::resource_exhausted,
+                         "The server is closing or serves all the calls it may."),
+                    "TOO_MANY_CALLS", Duration(1s)});
   }
 
-  Inbox<std::monostate>& cancelled() { return *cancelled_; }
+  // A call with one answer: `hand_over` gets what answers it, once. `write` fills gRPC's response,
+  // which is there as long as the question is open.
+  template <class Answer>
+  void ask(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+           std::function<void(const Answer&)> write,
+           std::function<void(InferenceHandler&, Reply<Answer>)> hand_over) {
+    uint64_t number = 0;
+    {
+      std::lock_guard lock(mutex_);
+      number = handler_ ? ++questions_asked_ : 0;
+      if (number > 0) questions_.emplace(number, Question{context, reactor});
+    }
+    if (number == 0) return Question{context, reactor}.refuse(closing());
+    boost::asio::post(executor, [shared = shared_from_this(), number, key = api_key(*context),
+                                 write = std::move(write), hand_over = std::move(hand_over)] {
+      auto* handler = shared->open_handler();
+      if (!handler) return;
+      if (!handler->allows(key)) {
+        return shared->answer(
+            number, [](const Question& question) { question.reactor->Finish(not_allowed()); });
+      }
+      hand_over(*handler, [shared, number, write](boost::system::result<Answer, Refusal> result) {
+        shared->answer(number, [&](const Question& question) {
+          if (!result) return question.refuse(result.error());
+          write(*result);
+          question.reactor->Finish(grpc::Status::OK);
+        });
+      });
+    });
+  }
 
  private:
-  void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
-    queue_.written();
-    if (!ok) queue_.clear();
-    write_next();
-  }
-
-  void OnCancel() override {
-    std::lock_guard lock(mutex_);
-    cancelled_->end(fail(ErrorCode::cancelled, "The client is gone or its time is over."));
-    end_with(grpc::Status::CANCELLED);
-    queue_.clear();
-    write_next();
-  }
-
-  void OnDone() override { const auto self = std::move(self_); }
-
-  // The first end counts.
-  void end_with(const grpc::Status& status) {
-    if (!std::exchange(ending_, true)) status_ = status;
-  }
-
-  void write_next() {
-    if (finished_) return;
-    if (const auto* next = queue_.start()) {
-      StartWrite(next);
-    } else if (ending_ && queue_.idle()) {
-      finished_ = true;
-      Finish(status_);
+  // Both are gRPC's own, until Finish.
+  struct Question {
+    grpc::CallbackServerContext* context;
+    grpc::ServerUnaryReactor* reactor;
+    void refuse(const Refusal& refusal) const {
+      add_trailers(*context, refusal);
+      reactor->Finish(to_status(refusal));
     }
+  };
+
+  // On the executor, as close() is: what it returns stays valid for the handler's turn.
+  InferenceHandler* open_handler() {
+    std::lock_guard lock(mutex_);
+    return handler_;
   }
 
-  grpc::CallbackServerContext* const context_;  // gRPC's own, until OnDone
+  // The question is either here, then its response is alive too, or it has its answer.
+  void answer(uint64_t number, const std::function<void(const Question&)>& finish) {
+    std::lock_guard lock(mutex_);
+    const auto question = questions_.extract(number);
+    if (!question.empty()) finish(question.mapped());
+  }
+
   std::mutex mutex_;
-  SendQueue<v1::GenerateResponse> queue_;
-  grpc::Status status_;
-  bool ending_ = false;
-  bool finished_ = false;
-  const std::shared_ptr<Inbox<std::monostate>> cancelled_;  // only its on_down is used
-  std::shared_ptr<Answer> self_;
+  InferenceHandler* handler_;  // nullptr once closed
+  std::vector<std::weak_ptr<OpenAnswer>> answers_;
+  std::map<uint64_t, Question> questions_;
+  uint64_t questions_asked_ = 0;
 };
 
-class AnswerSink final : public GenerateSink {
- public:
-  explicit AnswerSink(std::shared_ptr<Answer> answer) : answer_(std::move(answer)) {}
-  ~AnswerSink() override {
-    finish(fail(ErrorCode::internal, "The request was dropped without an answer."));
-  }
+using GenerateStream = StreamAnswer<v1::GenerateResponse>;
+using ChatStream = StreamAnswer<v1::ChatResponse>;
 
-  void send(TokenEvent event) override { answer_->send(std::move(event)); }
-
-  void finish(Result<Usage> result) override {
-    answer_->cancelled().silence();
-    if (!result) return answer_->finish(to_status(result.error()), result.error().param);
-    answer_->send(*result);
-    answer_->finish(grpc::Status::OK);
-  }
-
-  void refuse(Error error, Duration retry_after) override {
-    answer_->cancelled().silence();
-    answer_->finish(to_status(error), error.param, retry_after);
-  }
-
-  void on_cancel(std::function<void()> callback) override {
-    answer_->cancelled().open(
-        {.on_message = nullptr,
-         .on_down = [callback = std::move(callback)](const Error&) { callback(); }});
-  }
-
- private:
-  const std::shared_ptr<Answer> answer_;
-};
-
-// Calls come on gRPC's threads and go to the handler on the executor. After close() nothing is
-// posted any more and every call ends without the handler's help.
+// Calls come on gRPC's threads and go to the handler on the executor.
 class Service final : public v1::Inference::CallbackService {
  public:
   Service(any_io_executor executor, InferenceHandler& handler, const GrpcOptions& options)
       : shared_(std::make_shared<Shared>(std::move(executor), options, &handler)) {}
 
-  void close() {
-    std::vector<std::weak_ptr<Answer>> answers;
-    std::map<uint64_t, grpc::ServerUnaryReactor*> questions;
-    {
-      std::lock_guard lock(shared_->mutex);
-      shared_->handler = nullptr;
-      answers.swap(shared_->answers);
-      questions.swap(shared_->questions);
-    }
-    const auto closing = to_status(fail(ErrorCode::unavailable, "The server is closing."));
-    for (const auto& [number, reactor] : questions) reactor->Finish(closing);
-    for (const auto& weak : answers) {
-      if (auto answer = weak.lock()) answer->finish(closing);
-    }
-  }
+  void close() { shared_->close(); }
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override {
-    auto answer = std::make_shared<Answer>(context, shared_->executor, shared_->options);
+    auto answer = std::make_shared<GenerateStream>(context, shared_->executor, shared_->options);
     auto* reactor = answer->begin();
     auto call = decode(*request);
     if (!call) {
-      answer->finish(to_status(call.error()), call.error().param);
+      answer->refuse(call.error());
       return reactor;
     }
     call->api_key = api_key(*context);
     call->time_left = time_left(*context);
-    if (!shared_->admit(answer, std::move(*call))) {
-      answer->finish(to_status(fail(ErrorCode::resource_exhausted,
-                                    "The server is closing or serves all the calls it may.")));
+    shared_->admit(answer, call->api_key, [call = *call, answer](InferenceHandler& handler) {
+      using Sink = StreamSink<v1::GenerateResponse, TokenEvent, GenerateEvent>;
+      handler.generate(call, std::make_unique<Sink>(answer));
+    });
+    return reactor;
+  }
+
+  grpc::ServerWriteReactor<v1::ChatResponse>* Chat(grpc::CallbackServerContext* context,
+                                                   const v1::ChatRequest* request) override {
+    auto answer = std::make_shared<ChatStream>(context, shared_->executor, shared_->options);
+    auto* reactor = answer->begin();
+    auto call = decode(*request);
+    if (!call) {
+      answer->refuse(call.error());
+      return reactor;
     }
+    call->turn.api_key = api_key(*context);
+    call->turn.time_left = time_left(*context);
+    shared_->admit(answer, call->turn.api_key, [call = *call, answer](InferenceHandler& handler) {
+      using Sink = StreamSink<v1::ChatResponse, ChatDelta, ChatEvent>;
+      handler.chat(call, std::make_unique<Sink>(answer));
+    });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context,
+                                     const v1::TokenizeRequest* request,
+                                     v1::TokenizeResponse* response) override {
+    auto* reactor = context->DefaultReactor();
+    auto call = decode(*request);
+    shared_->ask<TokenizeAnswer>(
+        context, reactor, [response](const TokenizeAnswer& answer) { encode(answer, response); },
+        [call](InferenceHandler& handler, Reply<TokenizeAnswer> reply) {
+          if (!call) return reply(Refusal(call.error()));
+          handler.tokenize(*call, std::move(reply));
+        });
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* Detokenize(grpc::CallbackServerContext* context,
+                                       const v1::DetokenizeRequest* request,
+                                       v1::DetokenizeResponse* response) override {
+    auto* reactor = context->DefaultReactor();
+    auto call = decode(*request);
+    shared_->ask<std::string>(
+        context, reactor, [response](const std::string& text) { response->set_text(utf8(text)); },
+        [call](InferenceHandler& handler, Reply<std::string> reply) {
+          if (!call) return reply(Refusal(call.error()));
+          handler.detokenize(*call, std::move(reply));
+        });
     return reactor;
   }
 
   grpc::ServerUnaryReactor* Models(grpc::CallbackServerContext* context, const v1::ModelsRequest*,
                                    v1::ModelsResponse* response) override {
+    using Models = std::vector<ModelInfo>;
     auto* reactor = context->DefaultReactor();
-    std::lock_guard lock(shared_->mutex);
-    if (!shared_->handler) {
-      reactor->Finish(to_status(fail(ErrorCode::unavailable, "The server is closing.")));
-      return reactor;
-    }
-    const uint64_t number = shared_->questions_asked++;
-    shared_->questions.emplace(number, reactor);
-    boost::asio::post(shared_->executor,
-                      [shared = shared_, number, key = api_key(*context), response] {
-                        shared->answer_models(number, key, response);
-                      });
+    shared_->ask<Models>(
+        context, reactor, [response](const Models& models) { encode(models, response); },
+        [](InferenceHandler& handler, const Reply<Models>& reply) { reply(handler.models()); });
     return reactor;
   }
 
  private:
-  struct Shared : std::enable_shared_from_this<Shared> {
-    Shared(any_io_executor executor, const GrpcOptions& options, InferenceHandler* handler)
-        : executor(std::move(executor)), options(options), handler(handler) {}
-
-    // Hands the call to the handler, unless the server is full or closing.
-    bool admit(const std::shared_ptr<Answer>& answer, GenerateCall call) {
-      std::lock_guard lock(mutex);
-      std::erase_if(answers, [](const auto& weak) { return weak.expired(); });
-      if (!handler || answers.size() >= options.streams_max) return false;
-      answers.push_back(answer);
-      boost::asio::post(executor,
-                        [shared = shared_from_this(), answer, call = std::move(call)]() mutable {
-                          auto* handler = shared->open_handler();
-                          if (!handler) return;
-                          if (!handler->allows(call.api_key)) return answer->finish(not_allowed());
-                          handler->generate(std::move(call), std::make_unique<AnswerSink>(answer));
-                        });
-      return true;
-    }
-
-    // On the executor, as close() is: what it returns stays valid for the handler's turn.
-    InferenceHandler* open_handler() {
-      std::lock_guard lock(mutex);
-      return handler;
-    }
-
-    // The question is either here, then its response is alive too, or it was ended by close().
-    void answer_models(uint64_t number, const std::string& key, v1::ModelsResponse* response) {
-      auto* open = open_handler();
-      if (!open) return;
-      const bool allowed = open->allows(key);
-      if (allowed) encode(open->models(), response);
-      std::lock_guard lock(mutex);
-      const auto question = questions.extract(number);
-      if (!question.empty()) question.mapped()->Finish(allowed ? grpc::Status::OK : not_allowed());
-    }
-
-    const any_io_executor executor;
-    const GrpcOptions options;
-    std::mutex mutex;
-    InferenceHandler* handler;  // nullptr once closed
-    std::vector<std::weak_ptr<Answer>> answers;
-    std::map<uint64_t, grpc::ServerUnaryReactor*> questions;  // gRPC's own, until Finish
-    uint64_t questions_asked = 0;
-  };
-
   const std::shared_ptr<Shared> shared_;
 };
 

@@ -10,6 +10,8 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server_builder.h>
 
 namespace baton::rpc {
@@ -66,6 +68,25 @@ void add_keepalive(const GrpcOptions& options, Add add) {
   add(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
   add(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   add(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+}
+
+constexpr unsigned kCertificatePoll_s = 1;
+
+std::shared_ptr<grpc::ServerCredentials> server_credentials(const GrpcOptions& options) {
+  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::experimental::TlsServerCredentialsOptions tls(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          options.tls_key, options.tls_certificate, kCertificatePoll_s));
+  tls.watch_identity_key_cert_pairs();
+  tls.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  return grpc::experimental::TlsServerCredentials(tls);
+}
+
+std::shared_ptr<grpc::ChannelCredentials> channel_credentials(const GrpcOptions& options) {
+  if (options.tls_roots.empty()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = options.tls_roots;
+  return grpc::SslCredentials(tls);
 }
 
 }  // namespace
@@ -146,7 +167,7 @@ std::shared_ptr<grpc::Channel> open_channel(const std::string& address,
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // daemons are reached directly
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(address, channel_credentials(options), arguments);
 }
 
 Result<StartedServer> start_server(const std::string& host, uint16_t port,
@@ -171,8 +192,7 @@ Result<StartedServer> start_server(const std::string& host, uint16_t port,
   if (!options.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   for (auto* service : services) builder.RegisterService(service);
   int bound = 0;
-  builder.AddListeningPort(fmt::format("{}:{}", host, port), grpc::InsecureServerCredentials(),
-                           &bound);
+  builder.AddListeningPort(fmt::format("{}:{}", host, port), server_credentials(options), &bound);
   auto server = builder.BuildAndStart();
   if (!server || bound == 0) {
     return fail(ErrorCode::unavailable,

@@ -2,6 +2,8 @@
 // Thread safety: values.
 #pragma once
 
+#include <string>
+
 #include "base/clock.h"
 #include "proto/inbox.h"
 
@@ -19,6 +21,11 @@ struct GrpcOptions {
   Duration reconnect_max = 1s;     // this one
   Duration close_grace = 2s;       // for messages sent before close() to go out
   bool reflection = false;         // the reflection service on a listener
+  // A listener's certificate chain and key, PEM files that fit; empty: no encryption. They are read
+  // again when they change.
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_roots;  // a client's: PEM text of whom to trust; empty: no encryption
 };
 
 }  // namespace baton::rpc

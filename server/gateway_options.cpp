@@ -11,8 +11,9 @@ void add_address_options(CLI::App& app, GatewayProgramOptions& o) {
       ->capture_default_str();
   app.add_option("--host", o.host, "Address to serve HTTP on")->capture_default_str();
   app.add_option("--port", o.port, "Port for HTTP; 0: any free one")->capture_default_str();
-  app.add_option("--grpc-host", o.grpc_host,
-                 "Address to serve gRPC on [127.0.0.1: it has no encryption]");
+  app.add_option(
+      "--grpc-host", o.grpc_host,
+      "Address to serve gRPC on [--host if that is loopback or there is TLS, else 127.0.0.1]");
   app.add_option("--grpc-port", o.grpc_port, "Port for gRPC; 0: any free one")
       ->capture_default_str();
   app.add_option("--ports-file", o.ports_file,
@@ -20,11 +21,18 @@ void add_address_options(CLI::App& app, GatewayProgramOptions& o) {
 }
 
 void add_access_options(CLI::App& app, GatewayProgramOptions& o) {
-  app.add_option("--api-key-file", o.api_key_file,
+  app.add_option("--api-key-file", o.secrets.api_key_file,
                  "File of API keys, one a line or sha256:HEX; every path but liveness and "
-                 "readiness then needs one. Read again when it changes");
-  app.add_option("--api-key", o.api_key,
+                 "readiness then needs one. Read again when it changes, and at SIGHUP");
+  app.add_option("--api-key", o.secrets.api_key,
                  "One API key; better given as BATON_API_KEY, since others can see flags");
+  app.add_option("--tls-cert,--ssl-certfile", o.secrets.tls_certificate,
+                 "PEM file of the certificate and its chain: HTTP and gRPC are then served over "
+                 "TLS. Read again when it changes, and at SIGHUP")
+      ->type_name("FILE");
+  app.add_option("--tls-key,--ssl-keyfile", o.secrets.tls_key,
+                 "PEM file of the certificate's key, not encrypted")
+      ->type_name("FILE");
   app.add_option("--allowed-origin", o.router.allowed_origin,
                  "Web origins that browsers may call from (CORS), with commas between, or *");
   app.add_flag("--access-log", o.router.access_log, "Log each request, without its contents");

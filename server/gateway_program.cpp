@@ -6,9 +6,8 @@
 #include "base/hash/counter_rng.h"
 #include "base/io/daemon.h"
 #include "proto/grpc_link.h"
-#include "server/inference_front.h"
+#include "server/inference/inference_front.h"
 #include "server/loaded_model.h"
-#include "server/routes/key_file.h"
 
 namespace baton::server {
 
@@ -18,7 +17,7 @@ namespace {
 
 constexpr size_t kProbeTokens = 80;  // more than a page, so that a hand-off can be part of it
 constexpr Duration kDrainPoll = 20ms;
-constexpr Duration kKeysPoll = 1s;
+constexpr Duration kSecretsPoll = 1s;
 
 LogLevel level_of(const std::string& name) {
   if (name == "debug") return LogLevel::debug;
@@ -60,15 +59,16 @@ Duration seconds(double s) {
 class GatewayProgram::Parts {
  public:
   Parts(asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options,
-        std::unique_ptr<LoadedModel> model, KeyFile key_file, ApiKeys keys, Log log);
+        std::unique_ptr<LoadedModel> model, Secrets secrets, Log log);
   Result<void> listen();
   void drain(std::function<void()> stopped);
+  void reload(bool all);
   bool ready() const { return gateway_.readiness().ready; }
   const std::string& http_address() const { return http_address_; }
 
  private:
   GenerateContext generate_context();
-  void watch_keys();
+  void watch_secrets();
   void drain_further();
   void wait_until_idle(Instant deadline);
 
@@ -78,8 +78,7 @@ class GatewayProgram::Parts {
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<LoadedModel> model_;
-  KeyFile key_file_;
-  ApiKeys keys_;
+  Secrets secrets_;
   Gateway gateway_;
   WorkQueue work_;
   ServingMetrics serving_;
@@ -87,7 +86,7 @@ class GatewayProgram::Parts {
   InferenceFront inference_;
   http::Listener listener_;
   std::unique_ptr<rpc::InferenceServer> grpc_;
-  asio::steady_timer keys_timer_;
+  asio::steady_timer secrets_timer_;
   asio::steady_timer drain_timer_;
   std::function<void()> stopped_;
   std::string http_address_;
@@ -95,41 +94,37 @@ class GatewayProgram::Parts {
 
 GatewayProgram::Parts::Parts(asio::io_context& io, rpc::Connector& connector,
                              const GatewayProgramOptions& options,
-                             std::unique_ptr<LoadedModel> model, KeyFile key_file, ApiKeys keys,
-                             Log log)
+                             std::unique_ptr<LoadedModel> model, Secrets secrets, Log log)
     : io_(io),
       options_(options),
       log_(log),
       model_(std::move(model)),
-      key_file_(std::move(key_file)),
-      keys_(std::move(keys)),
+      secrets_(std::move(secrets)),
       gateway_(io.get_executor(), relay_options(options_, *model_), clock_, connector, entropy,
                metrics_, log),
       work_(io.get_executor(), options_.work_threads, options_.work_queue_max),
       serving_(metrics_, model_->facts().name),
-      router_(generate_context(), keys_, metrics_, log, options_.router),
-      inference_(generate_context(), keys_),
+      router_(generate_context(), secrets_.keys(), metrics_, log, options_.router),
+      inference_(generate_context(), secrets_.keys()),
       listener_(io.get_executor(), options_.listener, clock_, router_, metrics_, log),
-      keys_timer_(io.get_executor()),
+      secrets_timer_(io.get_executor()),
       drain_timer_(io.get_executor()) {
-  if (!options_.api_key_file.empty()) watch_keys();
+  listener_.secure(secrets_.tls());
+  if (secrets_.has_files()) watch_secrets();
 }
 
-// A file that can't be read changes nothing: the keys that were good stay good.
-void GatewayProgram::Parts::watch_keys() {
-  keys_timer_.expires_after(kKeysPoll);
-  keys_timer_.async_wait([this](auto error) {
+void GatewayProgram::Parts::watch_secrets() {
+  secrets_timer_.expires_after(kSecretsPoll);
+  secrets_timer_.async_wait([this](auto error) {
     if (error) return;
-    if (key_file_.changed()) {
-      if (auto keys = key_file_.load()) {
-        keys_ = *std::move(keys);
-        log_.info("api_keys", {{"file", options_.api_key_file}});
-      } else {
-        log_.error("api_keys", {{"why", keys.error().message}});
-      }
-    }
-    watch_keys();
+    reload(false);
+    watch_secrets();
   });
+}
+
+// gRPC looks after its certificate by itself.
+void GatewayProgram::Parts::reload(bool all) {
+  if (secrets_.reload(all, log_)) listener_.secure(secrets_.tls());
 }
 
 GenerateContext GatewayProgram::Parts::generate_context() {
@@ -140,9 +135,12 @@ GenerateContext GatewayProgram::Parts::generate_context() {
 Result<void> GatewayProgram::Parts::listen() {
   BATON_CHECKED(listener_.listen(options_.host, options_.port));
   std::string grpc_host = options_.grpc_host;
-  if (grpc_host.empty()) grpc_host = is_loopback(options_.host) ? options_.host : "127.0.0.1";
+  const bool safe = secrets_.tls() || is_loopback(options_.host);
+  if (grpc_host.empty()) grpc_host = safe ? options_.host : "127.0.0.1";
   rpc::GrpcOptions grpc_options;
   grpc_options.reflection = true;
+  grpc_options.tls_certificate = options_.secrets.tls_certificate;
+  grpc_options.tls_key = options_.secrets.tls_key;
   BATON_TRY(server, rpc::serve_inference(io_.get_executor(), grpc_host, options_.grpc_port,
                                          inference_, grpc_options));
   grpc_ = std::move(server);
@@ -155,6 +153,7 @@ Result<void> GatewayProgram::Parts::listen() {
       write_ports(options_.ports_file, {{"http", http_address_}, {"grpc", grpc_->address()}}));
   log_.info("listening", {{"http", http_address_},
                           {"grpc", grpc_->address()},
+                          {"tls", secrets_.tls() != nullptr},
                           {"model", model_->facts().name},
                           {"max_model_len", model_->facts().max_model_len}});
   return {};
@@ -196,8 +195,7 @@ GatewayProgram::~GatewayProgram() = default;
 
 Result<std::unique_ptr<GatewayProgram>> GatewayProgram::create(
     asio::io_context& io, rpc::Connector& connector, const GatewayProgramOptions& options) {
-  KeyFile key_file(options.api_key_file, options.api_key);
-  BATON_TRY(keys, key_file.load());
+  BATON_TRY(secrets, Secrets::load(options.secrets));
   ModelOptions model_options;
   model_options.directory = options.model;
   model_options.served_name = options.served_model_name;
@@ -207,12 +205,13 @@ Result<std::unique_ptr<GatewayProgram>> GatewayProgram::create(
   model_options.created = SystemClock().unix_seconds();
   BATON_TRY(model, LoadedModel::load(model_options));
   const Log log("baton-gateway", "", level_of(options.log_level));
-  return std::unique_ptr<GatewayProgram>(new GatewayProgram(std::make_unique<Parts>(
-      io, connector, options, std::move(model), std::move(key_file), std::move(keys), log)));
+  return std::unique_ptr<GatewayProgram>(new GatewayProgram(
+      std::make_unique<Parts>(io, connector, options, std::move(model), std::move(secrets), log)));
 }
 
 Result<void> GatewayProgram::listen() { return parts_->listen(); }
 void GatewayProgram::drain(std::function<void()> stopped) { parts_->drain(std::move(stopped)); }
+void GatewayProgram::reload() { parts_->reload(true); }
 bool GatewayProgram::ready() const { return parts_->ready(); }
 const std::string& GatewayProgram::http_address() const { return parts_->http_address(); }
 
@@ -224,7 +223,9 @@ int run_gateway(const GatewayProgramOptions& options) {
   if (const auto listening = (*program)->listen(); !listening) {
     return report_failure("baton-gateway", listening.error());
   }
-  run_until_drained(io, [&](std::function<void()> stop) { (*program)->drain(std::move(stop)); });
+  run_until_drained(
+      io, [&](std::function<void()> stop) { (*program)->drain(std::move(stop)); },
+      [&] { (*program)->reload(); });
   return 0;
 }
 

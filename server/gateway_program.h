@@ -14,6 +14,7 @@
 #include "server/gateway.h"
 #include "server/http/listener.h"
 #include "server/routes/router.h"
+#include "server/secrets.h"
 
 namespace baton::server {
 
@@ -25,11 +26,10 @@ struct GatewayProgramOptions {
   std::string scheduler = "127.0.0.1:8100";
   std::string host = "127.0.0.1";
   uint16_t port = 8000;
-  std::string grpc_host;  // empty: host if that is loopback, else 127.0.0.1
+  std::string grpc_host;  // empty: host if that is loopback or there is TLS, else 127.0.0.1
   uint16_t grpc_port = 8001;
   std::string ports_file;
-  std::string api_key;
-  std::string api_key_file;
+  SecretFiles secrets;
   uint32_t max_model_len = 0;
   unsigned work_threads = 1;
   uint32_t work_queue_max = 64;
@@ -58,6 +58,8 @@ class GatewayProgram {
   Result<void> listen();
   // Readiness goes first; then, after the grace, admission; then what runs ends; then `stopped`.
   void drain(std::function<void()> stopped);
+  // Keys and certificate are read again; changes of their files are seen without this too.
+  void reload();
   bool ready() const;
   const std::string& http_address() const;  // host:port, once it listens
 

@@ -27,8 +27,10 @@ Result<void> write_ports(const std::filesystem::path& file,
 }
 
 void run_until_drained(boost::asio::io_context& io,
-                       const std::function<void(std::function<void()> stop)>& drain) {
-  ShutdownSignal signal(io.get_executor(), [&] { drain([&io] { io.stop(); }); });
+                       const std::function<void(std::function<void()> stop)>& drain,
+                       std::function<void()> reload) {
+  ShutdownSignal signal(
+      io.get_executor(), [&] { drain([&io] { io.stop(); }); }, std::move(reload));
   io.run();
 }
 

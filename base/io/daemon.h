@@ -18,8 +18,10 @@ Result<void> write_ports(const std::filesystem::path& file,
 
 // Runs the loop until `stop` has been called. The first SIGTERM or SIGINT calls `drain`, which must
 // in the end call the `stop` it is given; a second signal ends the process at once.
+// With a `reload`, SIGHUP calls that instead of asking for a drain.
 void run_until_drained(boost::asio::io_context& io,
-                       const std::function<void(std::function<void()> stop)>& drain);
+                       const std::function<void(std::function<void()> stop)>& drain,
+                       std::function<void()> reload = nullptr);
 
 // Ends with the process that started this one, however that one dies.
 void end_with_parent();

@@ -11,9 +11,16 @@ void add_hangup(boost::asio::signal_set& signals) {
   if (now.sa_handler != SIG_IGN) signals.add(SIGHUP);
 }
 
-ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain)
-    : signals_(std::move(executor), SIGTERM, SIGINT, SIGUSR1), drain_(std::move(drain)) {
-  add_hangup(signals_);
+ShutdownSignal::ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain,
+                               std::function<void()> reload)
+    : signals_(std::move(executor), SIGTERM, SIGINT, SIGUSR1),
+      drain_(std::move(drain)),
+      reload_(std::move(reload)) {
+  if (reload_) {
+    signals_.add(SIGHUP);
+  } else {
+    add_hangup(signals_);
+  }
   wait();
 }
 
@@ -24,8 +31,12 @@ void ShutdownSignal::cancel() {
 
 void ShutdownSignal::wait() {
   if (cancelled_) return;
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
+    if (signal == SIGHUP && reload_) {
+      reload_();
+      return wait();
+    }
     if (draining_) std::_Exit(1);
     draining_ = true;
     drain_();

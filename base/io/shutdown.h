@@ -16,8 +16,10 @@ void add_hangup(boost::asio::signal_set& signals);
 
 class ShutdownSignal {
  public:
-  // `drain` runs at the first signal; the second one ends the process at once with status 1.
-  ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain);
+  // `drain` runs at the first signal; the second one ends the process at once with status 1. With a
+  // `reload`, SIGHUP calls it and asks for nothing else, as often as it comes.
+  ShutdownSignal(boost::asio::any_io_executor executor, std::function<void()> drain,
+                 std::function<void()> reload = nullptr);
   void cancel();  // listens no more: lets an otherwise idle loop end
 
  private:
@@ -25,6 +27,7 @@ class ShutdownSignal {
 
   boost::asio::signal_set signals_;
   std::function<void()> drain_;
+  std::function<void()> reload_;
   bool draining_ = false;
   bool cancelled_ = false;
 };

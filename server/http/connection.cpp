@@ -56,16 +56,16 @@ ConnectionCounters::ConnectionCounters(Metrics& metrics)
       gone(metrics.counter("baton_http_client_gone_total",
                            "Clients that left before the end of an answer.")) {}
 
-Connection::Connection(asio::ip::tcp::socket socket, ConnectionContext& context, Closed closed)
-    : socket_(std::move(socket)),
+Connection::Connection(std::unique_ptr<Channel> channel, ConnectionContext& context, Closed closed)
+    : channel_(std::move(channel)),
       context_(context),
       closed_(std::move(closed)),
       reader_(context.limits.read) {}
 
 void Connection::start() {
   error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket().non_blocking(true, ignored);
+  socket().set_option(asio::ip::tcp::no_delay(true), ignored);
   phase_began_ = last_sent_ = context_.clock.now();
   wait_readable();
 }
@@ -75,7 +75,7 @@ void Connection::wait_readable() {
   if (is_closed_ || reading_) return;
   if (exchange_open_ && reader_.kept_bytes() >= context_.limits.pipeline_bytes_max) return;
   reading_ = true;
-  socket_.async_wait(asio::socket_base::wait_read, [self = shared_from_this()](error_code error) {
+  socket().async_wait(asio::socket_base::wait_read, [self = shared_from_this()](error_code error) {
     self->reading_ = false;
     if (!error) self->on_readable();
   });
@@ -85,7 +85,8 @@ void Connection::on_readable() {
   if (is_closed_) return;
   error_code error;
   auto& scratch = context_.scratch;
-  const size_t n = socket_.read_some(asio::buffer(scratch), error);
+  const size_t n = channel_->read_some(scratch, error);
+  if (channel_->holds() && !writing_) wait_writable();
   if (error == asio::error::would_block) return wait_readable();
   if (error) return exchange_open_ ? client_gone(context_.counters.gone) : close();
   if (lingering_) {
@@ -199,7 +200,7 @@ void Connection::write(std::string_view data) {
     send(data);
   }
   if (unsent_.size() - sent_ > context_.limits.stream_buffer_bytes_max && !is_closed_) {
-    asio::post(socket_.get_executor(), [self = shared_from_this(), number = exchange_] {
+    asio::post(socket().get_executor(), [self = shared_from_this(), number = exchange_] {
       if (self->exchange_open_ && self->exchange_ == number) {
         self->client_gone(self->context_.counters.slow_readers);
       }
@@ -225,12 +226,12 @@ void Connection::answer_ended() {
   gone_ = nullptr;
   phase_began_ = context_.clock.now();
   if (close_after_) {
-    if (unsent_.empty()) linger();
+    if (unsent_.empty() && !channel_->holds()) linger();
     return;
   }
   if (progressing_) return;
   // Not from inside the handler's call: what is pipelined behind comes in a turn of its own.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(socket().get_executor(), [self = shared_from_this()] {
     self->progress();
     self->wait_readable();
   });
@@ -244,10 +245,9 @@ void Connection::send(std::string_view bytes) {
 }
 
 void Connection::flush() {
+  error_code error;
   while (sent_ < unsent_.size()) {
-    error_code error;
-    const size_t n =
-        socket_.write_some(asio::buffer(unsent_.data() + sent_, unsent_.size() - sent_), error);
+    const size_t n = channel_->write_some(std::string_view(unsent_).substr(sent_), error);
     if (error == asio::error::would_block) return wait_writable();
     if (error) return close_soon();
     sent_ += n;
@@ -255,6 +255,9 @@ void Connection::flush() {
   }
   unsent_.clear();
   sent_ = 0;
+  channel_->flush(error);
+  if (error == asio::error::would_block) return wait_writable();
+  if (error) return close_soon();
   if (close_after_ && !exchange_open_) linger();
 }
 
@@ -264,7 +267,7 @@ void Connection::wait_writable() {
     sent_ = 0;
   }
   writing_ = true;
-  socket_.async_wait(asio::socket_base::wait_write, [self = shared_from_this()](error_code error) {
+  socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](error_code error) {
     self->writing_ = false;
     if (!error && !self->is_closed_) self->flush();
   });
@@ -275,8 +278,7 @@ void Connection::linger() {
   if (lingering_ || is_closed_) return;
   lingering_ = true;
   phase_began_ = context_.clock.now();
-  error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  channel_->end_writing();
   wait_readable();
 }
 
@@ -291,7 +293,7 @@ void Connection::client_gone(prometheus::Counter& counter) {
 
 // For calls that come from inside a handler, which must not be called back.
 void Connection::close_soon() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(socket().get_executor(), [self = shared_from_this()] {
     if (self->is_closed_) return;
     if (self->exchange_open_) return self->client_gone(self->context_.counters.gone);
     self->close();
@@ -304,7 +306,7 @@ void Connection::close() {
   const auto self = shared_from_this();  // the listener lets go of it in closed_
   is_closed_ = true;
   error_code ignored;
-  socket_.close(ignored);
+  socket().close(ignored);
   closed_(*this);
 }
 
@@ -316,7 +318,7 @@ void Connection::sweep(Instant now) {
     if (waited > limits.linger_time) close();
     return;
   }
-  if (!unsent_.empty() && now - last_sent_ > limits.write_stall) {
+  if ((!unsent_.empty() || channel_->holds()) && now - last_sent_ > limits.write_stall) {
     return exchange_open_ ? client_gone(context_.counters.slow_readers) : close();
   }
   if (exchange_open_) {
@@ -328,7 +330,8 @@ void Connection::sweep(Instant now) {
   bool late = false;
   if (reader_.state() == Reading::head) {
     if (reader_.kept_bytes() == 0) {
-      if (waited > limits.idle_time || context_.draining) close();
+      const Duration patience = channel_->established() ? limits.idle_time : limits.head_time;
+      if (waited > patience || context_.draining) close();
       return;
     }
     late = waited > limits.head_time;

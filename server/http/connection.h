@@ -8,13 +8,13 @@
 #pragma once
 
 #include <array>
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
 #include "base/observe/metrics.h"
+#include "server/http/channel.h"
 #include "server/http/exchange.h"
 #include "server/http/request_reader.h"
 
@@ -23,7 +23,7 @@ namespace baton::server::http {
 struct ConnectionLimits {
   ReadLimits read;
   uint32_t requests_max = 1000;  // on one connection
-  Duration head_time = 10s;      // from its first byte to its end
+  Duration head_time = 10s;      // from its first byte to its end; also of a TLS handshake
   Duration body_grace = 5s;      // after which a body must come at body_bytes_per_s_min
   size_t body_bytes_per_s_min = 1024;
   Duration idle_time = 75s;    // between requests
@@ -59,7 +59,7 @@ struct ConnectionContext {
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
   using Closed = std::function<void(Connection&)>;
-  Connection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, Closed closed);
+  Connection(std::unique_ptr<Channel> channel, ConnectionContext& context, Closed closed);
 
   void start();
   void sweep(Instant now);  // enforces the time limits
@@ -90,7 +90,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void end();
   void dropped();
 
-  boost::asio::ip::tcp::socket socket_;
+  boost::asio::ip::tcp::socket& socket() { return channel_->socket(); }
+
+  std::unique_ptr<Channel> channel_;
   ConnectionContext& context_;
   Closed closed_;
   RequestReader reader_;

@@ -108,6 +108,7 @@ void Listener::admit(tcp::socket socket) {
   if (connections_.size() >= limits_.connections_max ||
       (same != per_address_.end() && same->second >= limits_.connections_per_address_max)) {
     counters_.refused.Increment();
+    if (tls_) return;  // a handshake only to say no would cost more than the request
     socket.non_blocking(true, error);
     socket.write_some(asio::buffer(too_many_connections()), error);
     return;
@@ -115,7 +116,8 @@ void Listener::admit(tcp::socket socket) {
   counters_.accepted.Increment();
   counters_.open.Increment();
   ++per_address_[address];
-  auto connection = std::make_shared<Connection>(std::move(socket), *context_,
+  auto channel = tls_ ? tls_channel(std::move(socket), tls_) : plain_channel(std::move(socket));
+  auto connection = std::make_shared<Connection>(std::move(channel), *context_,
                                                  [this](Connection& closed) { forget(closed); });
   connections_.emplace(connection.get(), Known{connection, address});
   connection->start();

@@ -35,6 +35,8 @@ class Listener {
 
   // Binds and begins to accept; port 0 takes a free one.
   Result<void> listen(const std::string& host, uint16_t port);
+  // From now on connections are TLS, with this certificate; those that are open stay as they are.
+  void secure(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
   std::string host() const;
   uint16_t port() const;
 
@@ -58,6 +60,7 @@ class Listener {
   ConnectionCounters counters_;
   std::unique_ptr<ConnectionContext> context_;
   Log log_;
+  std::shared_ptr<const TlsContext> tls_;  // null: connections are plain
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer sweep_timer_;
   std::unordered_map<const Connection*, Known> connections_;

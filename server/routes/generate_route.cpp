@@ -184,6 +184,7 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
   if (!first_tokens_[prompt]) first_tokens_[prompt] = now - arrived_;
   last_token_ = now;
   tokens_ += events.size();
+  context_.metrics.generated(events.size());
   for (const auto& event : events) {
     if (event.finish == FinishReason::length) finished_reason_ = "length";
   }

@@ -7,14 +7,14 @@ namespace baton::server {
 KeyFile::KeyFile(std::filesystem::path file, std::string key)
     : file_(std::move(file)), key_(std::move(key)) {}
 
-KeyFile::Stamp KeyFile::stamp() const {
+FileStamp FileStamp::of(const std::filesystem::path& file) {
   struct stat found {};
-  if (file_.empty() || ::stat(file_.c_str(), &found) != 0) return {};
+  if (file.empty() || ::stat(file.c_str(), &found) != 0) return {};
   return {found.st_mtim.tv_sec, found.st_mtim.tv_nsec, found.st_size, found.st_ino};
 }
 
 Result<ApiKeys> KeyFile::load() {
-  loaded_ = stamp();
+  loaded_ = FileStamp::of(file_);
   ApiKeys keys;
   if (!file_.empty()) {
     BATON_TRY(read, ApiKeys::load(file_));
@@ -24,6 +24,6 @@ Result<ApiKeys> KeyFile::load() {
   return keys;
 }
 
-bool KeyFile::changed() const { return !file_.empty() && !(stamp() == loaded_); }
+bool KeyFile::changed() const { return !file_.empty() && !(FileStamp::of(file_) == loaded_); }
 
 }  // namespace baton::server

@@ -1,4 +1,5 @@
-// KeyFile: where API keys come from, and whether they have changed since.
+// KeyFile: where API keys come from, and whether they have changed since. FileStamp: the state of a
+// file, to be compared with a later one.
 //
 // A file that is being replaced may be missing or half written for a moment: what is kept until it
 // can be read is the caller's. Thread safety: one thread.
@@ -11,6 +12,14 @@
 
 namespace baton::server {
 
+// All zero for a file that isn't there.
+struct FileStamp {
+  int64_t seconds = 0, nanoseconds = 0, bytes = 0;
+  uint64_t inode = 0;
+  static FileStamp of(const std::filesystem::path& file);
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 class KeyFile {
  public:
   // `file` may be empty: there is only `key`, which may be empty too.
@@ -20,16 +29,9 @@ class KeyFile {
   bool changed() const;    // since the last load
 
  private:
-  struct Stamp {
-    int64_t seconds = 0, nanoseconds = 0, bytes = 0;
-    uint64_t inode = 0;
-    friend bool operator==(const Stamp&, const Stamp&) = default;
-  };
-  Stamp stamp() const;
-
   std::filesystem::path file_;
   std::string key_;
-  Stamp loaded_;
+  FileStamp loaded_;
 };
 
 }  // namespace baton::server

@@ -5,6 +5,8 @@
 
 #include "server/api/answer/answer.h"
 #include "server/api/prompt/tokenize.h"
+#include "server/console/cluster_status.h"
+#include "server/console/console.h"
 #include "server/routes/admin.h"
 #include "server/routes/cross_origin.h"
 #include "server/routes/status.h"
@@ -85,22 +87,35 @@ void Router::add_facts() {
     add_get(path, [&facts] { return models_response(facts); });
   }
   add_get("/version", [] { return version_response(); });
-  add_get("/", [&facts] { return root_response(facts); });
   add("POST", "/admin/rebalance",
       [this](http::Request request, std::unique_ptr<http::Exchange> exchange) {
         exchange->respond(rebalance_response(request.body, context_.engine));
       });
   add_get("/load", [this] { return load_response(sessions()); });
   add_get("/debug/kv", [this] { return kv_response(context_.engine.cluster()); });
+  add_get("/debug/cluster", [this] {
+    return cluster_response(context_.engine.cluster(), metrics_.snapshot(), sessions());
+  });
   add_get("/metrics", [this] {
     return text_response(context_.metrics.render(context_.engine.cluster()),
                          "text/plain; version=0.0.4; charset=utf-8");
   });
+  add_console();
   const auto alive = [] { return json_response("{\"status\":\"alive\"}"); };
   for (const char* path : {"/livez", "/ping"}) add_get(path, alive, true);
   for (const char* path : {"/health", "/readyz", "/ready", "/v1/health"}) {
     add_get(
         path, [this] { return readiness_response(context_.engine.readiness()); }, true);
+  }
+}
+
+// The page is open; its data need the key. "/" is its index.
+void Router::add_console() {
+  for (const ConsoleFile& file : console_files()) {
+    const bool index = file.name == "index.html";
+    add_get(
+        index ? "/" : fmt::format("/console/{}", file.name),
+        [&file] { return console_response(file.name).value(); }, true);
   }
 }
 

@@ -1,10 +1,10 @@
 // Router: which path is answered by whom, who may ask, and what is said to everybody else.
 //
 // Paths are matched exactly, on the same parsed path on which keys are decided; every path but
-// liveness and readiness needs a key when keys are set. Bodies are JSON, told so and not encoded:
-// so no web page can make a browser post here without asking first. Each answer carries
-// X-Request-Id (the client's, else drawn) and is counted and logged, without contents; whole
-// answers are compressed for who asks for it. Thread: the I/O thread.
+// liveness, readiness and the console's own files needs a key when keys are set. Bodies are JSON,
+// told so and not encoded: so no web page can make a browser post here without asking first. Each
+// answer carries X-Request-Id (the client's, else drawn) and is counted and logged, without
+// contents; whole answers are compressed for who asks for it. Thread: the I/O thread.
 #pragma once
 
 #include <functional>
@@ -57,6 +57,7 @@ class Router final : public http::Handler {
   void add_generation(api::Dialect dialect, std::initializer_list<const char*> paths);
   void add_work(std::string path, Work work, api::Dialect dialect = api::Dialect::chat);
   void add_facts();
+  void add_console();
   const Route* find_route(const http::Request& request) const;
   std::optional<api::ApiError> judge(const http::Request& head, const Route* route);
   std::optional<api::ApiError> judge_media(const http::Request& head) const;

@@ -31,6 +31,17 @@ void add_gauge(prometheus::MetricFamily& family, double value, const Labels& lab
 
 std::string_view role_name(Role role) { return role == Role::prefill ? "prefill" : "decode"; }
 
+constexpr std::string_view kPreempted = "baton_decode_preempted_total";
+
+double counted(const MetricsSnapshot& snapshot, std::string_view name) {
+  double sum = 0;
+  for (const auto& family : snapshot) {
+    if (family.name != name) continue;
+    for (const auto& metric : family.metric) sum += metric.counter.value;
+  }
+  return sum;
+}
+
 // The share of pages that new requests can't have: what is cached can be evicted.
 double usage(const PageCounts& pages) {
   if (pages.total == 0) return 0;
@@ -108,6 +119,10 @@ void ServingMetrics::finished(const Timeline& timeline, Duration since_arrival) 
   inference_time_.Observe(to_seconds(prefilled + decoded));
 }
 
+void ServingMetrics::generated(uint64_t tokens) {
+  generation_tokens_.Increment(static_cast<double>(tokens));
+}
+
 void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
 
 void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
@@ -115,7 +130,6 @@ void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
   Labels labels = labels_;
   labels["finished_reason"] = reason;
   metrics_.counter("vllm:request_success_total", "Ended requests by reason.", labels).Increment();
-  generation_tokens_.Increment(static_cast<double>(generated_tokens));
   if (reason != "stop" && reason != "length") return;
   e2e_.Observe(to_seconds(since_arrival));
   request_generation_tokens_.Observe(static_cast<double>(generated_tokens));
@@ -127,6 +141,10 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
   auto kv = gauge_family("vllm:kv_cache_usage_perc", "Share of KV pages in use; 1 is all.");
   auto gpu = gauge_family("vllm:gpu_cache_usage_perc", "The older name of kv_cache_usage_perc.");
   auto config = gauge_family("vllm:cache_config_info", "Sizes of the KV cache; always 1.");
+  prometheus::MetricFamily preempted = {"vllm:num_preemptions_total",
+                                        "Requests that gave way to older ones.",
+                                        prometheus::MetricType::Counter,
+                                        {}};
   auto pages = gauge_family("baton_kv_pages", "KV pages by state.");
   auto up = gauge_family("baton_instance_up", "1 unless heartbeats are late or it drains.");
   for (const auto& instance : cluster.instances) {
@@ -147,6 +165,8 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
     if (instance.role != Role::decode) continue;  // a request is counted once, where it is spoken
     const Labels engine = {{"model_name", model_name_}, {"engine", instance.peer.name}};
     add_gauge(running, instance.load.running, engine);
+    add_gauge(preempted, 0, engine);
+    preempted.metric.back().counter.value = counted(instance.metrics, kPreempted);
     add_gauge(waiting, instance.load.waiting, engine);
     add_gauge(kv, usage(counts), engine);
     add_gauge(gpu, usage(counts), engine);
@@ -155,7 +175,7 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
     sizes["num_gpu_blocks"] = std::to_string(counts.total);
     add_gauge(config, 1, sizes);
   }
-  for (auto* family : {&running, &waiting, &kv, &gpu, &config, &pages, &up}) {
+  for (auto* family : {&running, &waiting, &kv, &gpu, &config, &preempted, &pages, &up}) {
     all.push_back(std::move(*family));
   }
 }

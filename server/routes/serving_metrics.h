@@ -19,10 +19,12 @@ class ServingMetrics {
   void begun(uint64_t prompt_tokens, uint32_t choices, uint64_t max_tokens);
   void first_token(Duration since_arrival);
   void token_gap(Duration gap);
+  void generated(uint64_t tokens);  // as they come
   // Where the time went of a prompt that has got all its tokens.
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
   // `reason`: "stop", "length", "abort" or "error".
+  // `generated_tokens`: of the whole answer, counted before.
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);
 
   // The gateway's own and all that the workers reported.

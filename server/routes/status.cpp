@@ -1,7 +1,5 @@
 #include "server/routes/status.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/system/options.h"
 
 namespace baton::server {
@@ -58,44 +56,35 @@ http::Response readiness_response(const Readiness& readiness) {
   return response;
 }
 
+Json kv_json(const InstanceView& instance) {
+  const PageCounts& p = instance.load.pages;
+  const uint64_t sum = uint64_t{p.free} + p.reserved + p.filling + p.in_use + p.cached;
+  return {{"instance", instance.peer.name},
+          {"role", instance.role == Role::prefill ? "prefill" : "decode"},
+          {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
+          {"draining", instance.draining},
+          {"stale", instance.stale},
+          {"running", instance.load.running},
+          {"waiting", instance.load.waiting},
+          {"page_tokens", instance.manifest.page_tokens},
+          {"pages",
+           {{"total", p.total},
+            {"free", p.free},
+            {"reserved", p.reserved},
+            {"filling", p.filling},
+            {"in_use", p.in_use},
+            {"cached", p.cached}}},
+          {"conserved", sum == p.total}};
+}
+
 http::Response kv_response(const ClusterView& cluster) {
   Json instances = Json::array();
-  for (const auto& instance : cluster.instances) {
-    const PageCounts& p = instance.load.pages;
-    const uint64_t sum = uint64_t{p.free} + p.reserved + p.filling + p.in_use + p.cached;
-    instances.push_back({{"instance", instance.peer.name},
-                         {"role", instance.role == Role::prefill ? "prefill" : "decode"},
-                         {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
-                         {"draining", instance.draining},
-                         {"stale", instance.stale},
-                         {"running", instance.load.running},
-                         {"waiting", instance.load.waiting},
-                         {"page_tokens", instance.manifest.page_tokens},
-                         {"pages",
-                          {{"total", p.total},
-                           {"free", p.free},
-                           {"reserved", p.reserved},
-                           {"filling", p.filling},
-                           {"in_use", p.in_use},
-                           {"cached", p.cached}}},
-                         {"conserved", sum == p.total}});
-  }
+  for (const auto& instance : cluster.instances) instances.push_back(kv_json(instance));
   return json_response(dump({{"membership", cluster.membership}, {"instances", instances}}));
 }
 
 http::Response load_response(size_t running) {
   return json_response(dump({{"server_load", running}}));
-}
-
-http::Response root_response(const api::ModelFacts& model) {
-  return text_response(
-      fmt::format("Baton {} serves the model \"{}\".\n\n"
-                  "POST /v1/chat/completions  POST /v1/completions  POST /v1/responses\n"
-                  "POST /v1/messages  POST /tokenize  POST /detokenize  GET /v1/models\n"
-                  "GET /livez  GET /readyz  GET /health  GET /metrics  GET /debug/kv  "
-                  "GET /version\n",
-                  kVersion, model.name),
-      "text/plain; charset=utf-8");
 }
 
 }  // namespace baton::server

@@ -1,6 +1,8 @@
-// The small answers: models, version, readiness, page states, the pointer at "/".
+// The small answers: models, version, readiness, page states.
 // Thread safety: pure functions.
 #pragma once
+
+#include <nlohmann/json.hpp>
 
 #include "proto/cluster.h"
 #include "server/api/text_model.h"
@@ -17,10 +19,10 @@ http::Response model_response(const api::ModelFacts& model, std::string_view id)
 http::Response version_response();
 http::Response readiness_response(const Readiness& readiness);
 
-// Every instance with its pages by state, and whether they add up.
+// An instance with its pages by state, and whether they add up; all of them.
+nlohmann::ordered_json kv_json(const InstanceView& instance);
 http::Response kv_response(const ClusterView& cluster);
 
 http::Response load_response(size_t running);
-http::Response root_response(const api::ModelFacts& model);
 
 }  // namespace baton::server

@@ -56,6 +56,18 @@ TEST(UpOptions, a_model_is_enough) {
   EXPECT_EQ(parsed.options.mode, "exact");
 }
 
+TEST(UpOptions, a_certificate_and_its_key_go_to_the_gateway) {
+  const auto plain = plan_cluster(parse({"--model", "/m"}).options);
+  EXPECT_THAT(plain.gateway.command, Not(Contains("--tls-cert")));
+  for (const char* certificate : {"--tls-cert", "--ssl-certfile"}) {
+    const auto parsed = parse({"--model", "/m", certificate, "c.pem", "--tls-key", "k.pem"});
+    ASSERT_FALSE(parsed.status);
+    const auto plan = plan_cluster(parsed.options);
+    EXPECT_EQ(value_of(plan.gateway.command, "--tls-cert"), "c.pem");
+    EXPECT_EQ(value_of(plan.gateway.command, "--tls-key"), "k.pem");
+  }
+}
+
 TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
   const auto above =
       std::filesystem::temp_directory_path() / ("baton-names-" + std::to_string(::getpid()));

@@ -147,6 +147,21 @@ class Api(unittest.TestCase):
             self.assertEqual(status, 400)
             self.assertEqual(answer["error"]["param"], field)
 
+    def test_the_metrics_that_dashboards_read_are_there(self):
+        self.cluster.complete("What is 37 + 48?", max_tokens=8)
+        text = self.cluster.ask("/metrics")[2].decode()
+        for name in (
+                "num_requests_running", "num_requests_waiting", "kv_cache_usage_perc",
+                "gpu_cache_usage_perc", "cache_config_info", "prompt_tokens_total",
+                "generation_tokens_total", "num_preemptions_total", "request_success_total",
+                "time_to_first_token_seconds_bucket", "inter_token_latency_seconds_bucket",
+                "time_per_output_token_seconds_bucket", "e2e_request_latency_seconds_bucket",
+                "request_queue_time_seconds_bucket", "request_prefill_time_seconds_bucket",
+                "request_decode_time_seconds_bucket", "request_inference_time_seconds_bucket",
+                "request_prompt_tokens_bucket", "request_generation_tokens_bucket",
+                "request_params_n_bucket", "request_params_max_tokens_bucket"):
+            self.assertRegex(text, rf'(?m)^vllm:{name}{{[^}}]*model_name="demo"')
+
     def test_json_only(self):
         body = json.dumps(CHAT)
         for kind, status in [("text/plain", 415), ("application/json; charset=utf-8", 200)]:

@@ -47,7 +47,7 @@ class Cluster:
         watchdog.start()
         line = self.process.stdout.readline()
         watchdog.cancel()
-        match = re.fullmatch(r"ready http://(.+):(\d+)\n", line)
+        match = re.fullmatch(r"ready https?://(.+):(\d+)\n", line)
         if not match:
             self.process.wait()
             self.listener.join()

@@ -9,7 +9,7 @@ import unittest
 
 import grpc
 
-from cluster import Cluster, SOURCE
+from cluster import BIN, Cluster, SOURCE
 
 TEXT = "What is 37 + 48?"
 TOKENS = 30
@@ -21,19 +21,20 @@ def stubs():
     """The messages' modules, generated from the .proto files into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
         subprocess.run(["protoc", "-I", SOURCE / "proto", f"--python_out={folder}",
-                        "baton/v1/request.proto", "baton/v1/inference.proto"], check=True)
+                        "baton/v1/request.proto", "baton/v1/inference.proto",
+                        "baton/v1/rpc_status.proto"], check=True)
         sys.path.insert(0, folder)
         try:
-            from baton.v1 import inference_pb2, request_pb2  # noqa: E402: generated a moment ago
+            from baton.v1 import inference_pb2, request_pb2, rpc_status_pb2  # noqa: E402: just made
         finally:
             sys.path.remove(folder)
-    return inference_pb2, request_pb2
+    return inference_pb2, request_pb2, rpc_status_pb2
 
 
 class Grpc(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.inference, cls.request = stubs()
+        cls.inference, cls.request, cls.rpc_status = stubs()
         cls.cluster = Cluster()
         cls.channel = grpc.insecure_channel(cls.grpc_address())
         cls.generate_call = cls.channel.unary_stream(
@@ -150,6 +151,100 @@ class Grpc(unittest.TestCase):
         self.assertEqual(self.refused(bad, text=TEXT, max_tokens=0), "max_tokens")
         self.assertEqual(self.refused(bad, text=TEXT, choices=10_000), "n")
         self.assertEqual(self.refused(grpc.StatusCode.NOT_FOUND, text=TEXT, model="gpt"), "model")
+
+    def chat(self, messages, max_tokens=TOKENS, **fields):
+        """(content, reasoning, calls, finish, usage) of a turn's only choice."""
+        request = self.inference.ChatRequest(
+            model="demo", messages=messages,
+            sampling=self.request.SamplingParams(temperature=0, seed=5),
+            stop=self.request.StopParams(max_tokens=max_tokens), **fields)
+        call = self.channel.unary_stream(
+            "/baton.v1.Inference/Chat",
+            request_serializer=self.inference.ChatRequest.SerializeToString,
+            response_deserializer=self.inference.ChatResponse.FromString)
+        events = list(call(request, timeout=ANSWER_S))
+        deltas = [event.delta for event in events if event.HasField("delta")]
+        self.assertTrue(events[-1].HasField("usage"))
+        calls = [piece for delta in deltas for piece in delta.tool_calls]
+        return ("".join(d.content for d in deltas), "".join(d.reasoning for d in deltas), calls,
+                deltas[-1].finish, events[-1].usage, deltas)
+
+    def user(self, text):
+        return self.inference.ChatMessage(role="user", content=text)
+
+    def test_a_turn_of_a_chat_gets_the_answer_that_http_gives(self):
+        content, reasoning, calls, finish, usage, _ = self.chat([self.user(TEXT)])
+        http = self.over_http("/v1/chat/completions",
+                              messages=[{"role": "user", "content": TEXT}])
+        self.assertEqual((content, (usage.prompt_tokens, usage.completion_tokens)),
+                         (http[0], http[3]))
+        self.assertEqual((reasoning, calls), ("", []))
+        self.assertEqual(finish, self.inference.CHAT_FINISH_STOP)
+
+    def test_a_turn_has_scores_if_asked_and_ends_at_its_limit(self):
+        *_, finish, usage, deltas = self.chat(
+            [self.user(TEXT)], max_tokens=3,
+            report=self.request.ReportParams(logprobs=True, top_logprobs=2))
+        self.assertEqual(finish, self.inference.CHAT_FINISH_LENGTH)
+        scores = [score for delta in deltas for score in delta.scores]
+        self.assertEqual(len(scores), usage.completion_tokens)
+        self.assertTrue(all(len(score.top) == 2 and score.logprob <= 0 for score in scores))
+
+    def test_a_chat_may_have_tools_and_a_history_of_calls(self):
+        call = self.inference.ToolCall(id="c1", name="add", arguments='{"a": 37, "b": 48}')
+        tool = self.inference.Tool(name="add", description="Adds.", parameters='{"type": "object"}')
+        content, *_ = self.chat(
+            [self.user(TEXT), self.inference.ChatMessage(role="assistant", tool_calls=[call]),
+             self.inference.ChatMessage(role="tool", tool_call_id="c1", content="85")],
+            tools=[tool], tool_mode=self.inference.TOOL_MODE_NONE)
+        self.assertIsInstance(content, str)
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.chat([self.user(TEXT)], tool_name="none")
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+
+    def test_tokens_of_text_and_text_of_tokens(self):
+        ask = self.inference.TokenizeRequest(model="demo", text=TEXT)
+        answer = self.inference.TokenizeResponse.FromString(
+            self.unary("/baton.v1.Inference/Tokenize", ask.SerializeToString()))
+        http = self.cluster.ask("/tokenize", {"model": "demo", "prompt": TEXT})[2]
+        self.assertEqual(list(answer.tokens.ids), http["tokens"])
+        self.assertEqual(answer.context_tokens, http["max_model_len"])
+        ask = self.inference.TokenizeRequest(
+            model="demo", chat=self.inference.Chat(messages=[self.user(TEXT)]))
+        chat = self.inference.TokenizeResponse.FromString(
+            self.unary("/baton.v1.Inference/Tokenize", ask.SerializeToString()))
+        self.assertEqual(list(chat.tokens.ids), self.cluster.ask("/tokenize", {
+            "model": "demo", "messages": [{"role": "user", "content": TEXT}]})[2]["tokens"])
+        back = self.inference.DetokenizeRequest(model="demo", tokens=answer.tokens)
+        text = self.inference.DetokenizeResponse.FromString(
+            self.unary("/baton.v1.Inference/Detokenize", back.SerializeToString())).text
+        self.assertIn(TEXT, text)
+
+    def test_errors_have_details_for_programs(self):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.generate(text=TEXT, temperature=3)
+        told = dict(caught.exception.trailing_metadata())["grpc-status-details-bin"]
+        status = self.rpc_status.Status.FromString(told)
+        self.assertEqual(status.message, caught.exception.details())
+        info, bad = self.rpc_status.ErrorInfo(), self.rpc_status.BadRequest()
+        self.assertTrue(status.details[0].Unpack(info))
+        self.assertEqual((info.domain, info.reason), ("baton", "INVALID_VALUE"))
+        self.assertTrue(status.details[1].Unpack(bad))
+        self.assertEqual(bad.field_violations[0].field, "temperature")
+
+    def test_the_example_clients_get_an_answer(self):
+        examples = ([BIN / "baton-grpc-example"],
+                    [sys.executable, SOURCE / "deploy/examples/grpc/chat.py"])
+        for command in examples:
+            done = subprocess.run([*command, self.grpc_address(), TEXT], capture_output=True,
+                                  text=True, timeout=ANSWER_S)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("85", done.stdout)
+            self.assertRegex(done.stdout, r"\d+ tokens in, \d+ out")
+            done = subprocess.run([*command, self.grpc_address(), "a " * 60_000],
+                                  capture_output=True, text=True, timeout=ANSWER_S)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("CONTEXT_LENGTH_EXCEEDED", done.stderr)
 
     def test_the_models_are_those_of_http(self):
         answer = self.unary("/baton.v1.Inference/Models", b"")

@@ -288,11 +288,8 @@ TEST(Codec, generate_call_with_every_kind_of_prompt) {
   for (int kind = 0; kind < 3; ++kind) {
     Counter c;
     GenerateCall m;
-    auto& [model, prompt, choices, sampling, seed_given, stop, max_tokens_given, report, priority,
-           request_id, api_key, time_left] = m;
-    fill_all(c, model, choices, sampling, stop, report, priority, request_id);
-    fill_flag(seed_given);
-    fill_flag(max_tokens_given);
+    fill(c, m);
+    auto& prompt = m.prompt;
     if (kind == 0) fill(c, prompt.emplace<0>());
     if (kind == 1) fill(c, prompt.emplace<1>());
     if (kind == 2) fill(c, prompt.emplace<2>());
@@ -315,9 +312,59 @@ TEST(Codec, generate_events) {
   fill(c, token);
   EXPECT_TRUE(round_trip(GenerateEvent(token)) == GenerateEvent(token));
   Usage usage;
-  auto& [prompt_tokens, completion_tokens, cached_tokens] = usage;
-  fill_all(c, prompt_tokens, completion_tokens, cached_tokens);
+  auto& [prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens] = usage;
+  fill_all(c, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens);
   EXPECT_TRUE(round_trip(GenerateEvent(usage)) == GenerateEvent(usage));
+  EXPECT_TRUE(round_trip(ChatEvent(usage)) == ChatEvent(usage));
+}
+
+TEST(Codec, chat_call_with_every_choice_of_tools) {
+  for (int kind = 0; kind < 3; ++kind) {
+    Counter c;
+    ChatCall m;
+    auto& [turn, tools, tool_mode, tool_name, parallel_tool_calls, thinking, go_on] = m;
+    fill_all(c, turn, tools);
+    fill(c, turn.prompt.emplace<2>());
+    if (kind == 1) fill(c, tool_name);
+    if (kind == 2) tool_mode = ToolMode::required;
+    if (kind > 0) parallel_tool_calls = thinking = kind == 1;
+    fill_flag(go_on);
+    EXPECT_TRUE(round_trip(m) == m);
+  }
+}
+
+TEST(Codec, chat_deltas) {
+  Counter c;
+  ChatDelta delta;
+  auto& [choice, reasoning, content, tool_calls, scores, finish] = delta;
+  fill_all(c, choice, reasoning, content, tool_calls, scores);
+  for (auto end :
+       {ChatFinish::none, ChatFinish::stop, ChatFinish::length, ChatFinish::tool_calls}) {
+    finish = end;
+    EXPECT_TRUE(round_trip(ChatEvent(delta)) == ChatEvent(delta));
+  }
+}
+
+TEST(Codec, tokenize_and_detokenize) {
+  for (int kind = 0; kind < 2; ++kind) {
+    Counter c;
+    TokenizeCall m;
+    auto& [model, input, add_special_tokens] = m;
+    fill(c, model);
+    if (kind == 0) fill(c, input.emplace<0>());
+    if (kind == 1) fill(c, input.emplace<1>());
+    add_special_tokens = kind == 0;
+    EXPECT_TRUE(round_trip(m) == m);
+  }
+  Counter c;
+  TokenizeAnswer answer;
+  auto& [tokens, context_tokens] = answer;
+  fill_all(c, tokens, context_tokens);
+  EXPECT_TRUE(round_trip(answer) == answer);
+  DetokenizeCall call;
+  auto& [model, ids] = call;
+  fill_all(c, model, ids);
+  EXPECT_TRUE(round_trip(call) == call);
 }
 
 TEST(Codec, models) {

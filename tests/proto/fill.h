@@ -62,6 +62,11 @@ inline void fill(Counter& c, DecodeTimes& to);
 inline void fill(Counter& c, ReservedPage& to);
 inline void fill(Counter& c, FrameName& to);
 inline void fill(Counter& c, ChatMessage& to);
+inline void fill(Counter& c, rpc::ToolCall& to);
+inline void fill(Counter& c, rpc::Tool& to);
+inline void fill(Counter& c, rpc::ToolCallDelta& to);
+inline void fill(Counter& c, rpc::ScoredToken& to);
+inline void fill(Counter& c, rpc::GenerateCall& to);
 inline void fill(Counter& c, ModelInfo& to);
 inline void fill(Counter& c, MetricsSnapshot& to);
 template <class A, class B>
@@ -180,8 +185,32 @@ inline void fill(Counter& c, FrameName& to) {
   fill_all(c, layer, page);
 }
 inline void fill(Counter& c, ChatMessage& to) {
-  auto& [role, content] = to;
-  fill_all(c, role, content);
+  auto& [role, content, reasoning, tool_calls, tool_call_id] = to;
+  fill_all(c, role, content, reasoning, tool_calls, tool_call_id);
+}
+inline void fill(Counter& c, rpc::ToolCall& to) {
+  auto& [id, name, arguments] = to;
+  fill_all(c, id, name, arguments);
+}
+inline void fill(Counter& c, rpc::Tool& to) {
+  auto& [name, description, parameters] = to;
+  fill_all(c, name, description, parameters);
+}
+inline void fill(Counter& c, rpc::ToolCallDelta& to) {
+  auto& [index, id, name, arguments] = to;
+  fill_all(c, index, id, name, arguments);
+}
+inline void fill(Counter& c, rpc::ScoredToken& to) {
+  auto& [token, logprob, top] = to;
+  fill_all(c, token, logprob, top);
+}
+// All but the prompt, the key and the time left, which travel elsewhere.
+inline void fill(Counter& c, rpc::GenerateCall& to) {
+  auto& [model, prompt, choices, sampling, seed_given, stop, max_tokens_given, report, priority,
+         request_id, api_key, time_left] = to;
+  fill_all(c, model, choices, sampling, stop, report, priority, request_id);
+  fill_flag(seed_given);
+  fill_flag(max_tokens_given);
 }
 inline void fill(Counter& c, ModelInfo& to) {
   auto& [name, fingerprint, numeric_mode, context_tokens] = to;

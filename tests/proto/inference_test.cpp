@@ -7,6 +7,8 @@
 #include <boost/asio/post.hpp>
 #include <future>
 
+#include "baton/v1/inference.grpc.pb.h"
+#include "baton/v1/rpc_status.pb.h"
 #include "tests/proto/loops.h"
 
 namespace baton::rpc {
@@ -29,11 +31,30 @@ struct Handler final : InferenceHandler {
     entry.sink = std::move(sink);
     entry.sink->on_cancel([&entry] { ++entry.cancels; });
   }
+  void chat(ChatCall call, std::unique_ptr<ChatSink> sink) override {
+    chats.push_back(std::move(call));
+    chat_sinks.push_back(std::move(sink));
+  }
+  void tokenize(TokenizeCall call, Reply<TokenizeAnswer> reply) override {
+    if (call.model == "later") {
+      held = std::move(reply);
+    } else if (const auto* text = std::get_if<std::string>(&call.input)) {
+      reply(TokenizeAnswer{std::vector<TokenId>(text->size(), 7), 99});
+    } else {
+      reply(Refusal(fail(ErrorCode::invalid_argument, "No chats."), "no_chats"));
+    }
+  }
+  void detokenize(DetokenizeCall call, Reply<std::string> reply) override {
+    reply(std::string(call.tokens.size(), 'x'));
+  }
   bool allows(const std::string& api_key) override { return key.empty() || api_key == key; }
   std::vector<ModelInfo> models() override {
     return {{.name = "demo", .fingerprint = "f", .numeric_mode = "exact", .context_tokens = 99}};
   }
   std::vector<std::unique_ptr<Running>> running;
+  std::vector<ChatCall> chats;
+  std::vector<std::unique_ptr<ChatSink>> chat_sinks;
+  Reply<TokenizeAnswer> held;
   std::string key;  // empty: anybody may ask
 };
 
@@ -111,7 +132,7 @@ TEST_F(InferenceTest, errors_keep_their_code_sentence_and_field) {
     seen = {};
     Error error = fail(code, "This is why.");
     error.param = "top_p";
-    start().sink->finish(error);
+    start().sink->refuse(error);
     wait_for_end();
     ASSERT_FALSE(seen.ends[0]);
     EXPECT_EQ(seen.ends[0].error().code, code);
@@ -122,7 +143,7 @@ TEST_F(InferenceTest, errors_keep_their_code_sentence_and_field) {
 }
 
 TEST_F(InferenceTest, a_refusal_says_when_to_try_again) {
-  start().sink->refuse(fail(ErrorCode::resource_exhausted, "Full."), 1500ms);
+  start().sink->refuse({fail(ErrorCode::resource_exhausted, "Full."), "queue_full", 1500ms});
   wait_for_end();
   EXPECT_EQ(seen.ends[0].error().code, ErrorCode::resource_exhausted);
   EXPECT_EQ(seen.retry_after, Duration(1500ms));
@@ -254,6 +275,149 @@ TEST_F(InferenceTest, whoever_has_no_key_is_unauthenticated_and_unseen) {
     run_until(io, [&] { return status.wait_for(0s) == std::future_status::ready; });
     EXPECT_EQ(status.get().error_code(), code) << authorization;
   }
+}
+
+// ---- what clients of other libraries see --------------------------------------------------------
+
+// Runs `question` on a thread of its own, as a client that waits would, while the server's loop
+// turns here.
+template <class Question>
+auto asked(io_context& io, Question question) {
+  auto answer = std::async(std::launch::async, question);
+  run_until(io, [&] { return answer.wait_for(0s) == std::future_status::ready; });
+  return answer.get();
+}
+
+std::unique_ptr<v1::Inference::Stub> stub_of(const InferenceServer& server) {
+  return v1::Inference::NewStub(
+      grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials()));
+}
+
+google::rpc::Status details_of(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  return details;
+}
+
+TEST_F(InferenceTest, an_error_carries_details_that_programs_can_act_on) {
+  const auto stub = stub_of(*server);
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    v1::GenerateRequest request;
+    request.set_text("hi");
+    const auto reader = stub->Generate(&context, request);
+    v1::GenerateResponse response;
+    while (reader->Read(&response)) {
+    }
+    return reader->Finish();
+  });
+  run_until(io, [&] { return !handler.running.empty(); });
+  Error error = fail(ErrorCode::resource_exhausted, "Full.");
+  error.param = "n";
+  handler.running[0]->sink->refuse({error, "queue_full", 1500ms});
+  run_until(io, [&] { return call.wait_for(0s) == std::future_status::ready; });
+  const auto details = details_of(call.get());
+  EXPECT_EQ(details.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(details.message(), "Full.");
+  ASSERT_EQ(details.details_size(), 3);
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "QUEUE_FULL");
+  EXPECT_EQ(info.domain(), "baton");
+  google::rpc::BadRequest bad;
+  ASSERT_TRUE(details.details(1).UnpackTo(&bad));
+  EXPECT_EQ(bad.field_violations(0).field(), "n");
+  google::rpc::RetryInfo retry;
+  ASSERT_TRUE(details.details(2).UnpackTo(&retry));
+  EXPECT_EQ(retry.retry_delay().seconds(), 1);
+  EXPECT_EQ(retry.retry_delay().nanos(), 500'000'000);
+}
+
+TEST_F(InferenceTest, a_chat_reaches_the_handler_and_its_deltas_the_client) {
+  const auto stub = stub_of(*server);
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    v1::ChatRequest request;
+    request.add_messages()->set_role("user");
+    request.set_thinking(true);
+    const auto reader = stub->Chat(&context, request);
+    std::vector<v1::ChatResponse> all;
+    v1::ChatResponse response;
+    while (reader->Read(&response)) all.push_back(response);
+    EXPECT_TRUE(reader->Finish().ok());
+    return all;
+  });
+  run_until(io, [&] { return !handler.chats.empty(); });
+  EXPECT_EQ(handler.chats[0].thinking, true);
+  EXPECT_EQ(std::get<2>(handler.chats[0].turn.prompt)[0].role, "user");
+  auto& sink = *handler.chat_sinks[0];
+  sink.send({.reasoning = "hm"});
+  sink.send({.content = "yes", .finish = ChatFinish::stop});
+  sink.finish({.prompt_tokens = 1, .completion_tokens = 2, .reasoning_tokens = 1});
+  run_until(io, [&] { return call.wait_for(0s) == std::future_status::ready; });
+  const auto all = call.get();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].delta().reasoning(), "hm");
+  EXPECT_EQ(all[1].delta().content(), "yes");
+  EXPECT_EQ(all[1].delta().finish(), v1::CHAT_FINISH_STOP);
+  EXPECT_EQ(all[2].usage().reasoning_tokens(), 1u);
+}
+
+TEST_F(InferenceTest, tokens_of_text_and_text_of_tokens) {
+  const auto stub = stub_of(*server);
+  v1::TokenizeResponse tokens;
+  v1::DetokenizeResponse text;
+  const auto status = asked(io, [&] {
+    grpc::ClientContext first, second;
+    v1::TokenizeRequest request;
+    request.set_text("abc");
+    if (auto bad = stub->Tokenize(&first, request, &tokens); !bad.ok()) return bad;
+    v1::DetokenizeRequest back;
+    *back.mutable_tokens() = tokens.tokens();
+    return stub->Detokenize(&second, back, &text);
+  });
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(tokens.tokens().ids_size(), 3);
+  EXPECT_EQ(tokens.context_tokens(), 99u);
+  EXPECT_EQ(text.text(), "xxx");
+}
+
+TEST_F(InferenceTest, a_question_that_makes_no_sense_is_refused_with_its_reason) {
+  const auto stub = stub_of(*server);
+  const auto ask = [&](auto edit) {
+    return asked(io, [&] {
+      grpc::ClientContext context;
+      v1::TokenizeRequest request;
+      edit(request);
+      v1::TokenizeResponse response;
+      return stub->Tokenize(&context, request, &response);
+    });
+  };
+  const auto empty = ask([](auto&) {});
+  EXPECT_EQ(empty.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  google::rpc::BadRequest bad;
+  ASSERT_TRUE(details_of(empty).details(1).UnpackTo(&bad));
+  EXPECT_EQ(bad.field_violations(0).field(), "input");
+  const auto chat = ask([](auto& request) { request.mutable_chat(); });
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(details_of(chat).details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "NO_CHATS");
+}
+
+TEST_F(InferenceTest, a_question_that_waits_ends_with_the_server) {
+  const auto stub = stub_of(*server);
+  auto status = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    v1::TokenizeRequest request;
+    request.set_model("later");
+    request.set_text("x");
+    v1::TokenizeResponse response;
+    return stub->Tokenize(&context, request, &response);
+  });
+  run_until(io, [&] { return handler.held != nullptr; });
+  server.reset();
+  EXPECT_EQ(status.get().error_code(), grpc::StatusCode::UNAVAILABLE);
+  handler.held(TokenizeAnswer{});  // too late: nobody hears it
 }
 
 TEST_F(InferenceTest, destroying_the_server_ends_every_call) {

@@ -47,35 +47,48 @@ ApiResult<std::vector<TokenId>> tokens_of_chat(Fields& fields, const Json& messa
 
 }  // namespace
 
-ApiResult<std::string> tokenize(std::string_view body, const TextModel& model,
-                                const ApiLimits& limits) {
-  BATON_TRY(json, parse_body(body, limits));
-  Fields fields(json);
+ApiResult<std::vector<TokenId>> token_ids(const Json& body, const TextModel& model,
+                                          const ApiLimits& limits) {
+  Fields fields(body);
   read_model(fields, model.facts());
   bool add_special = true;
   fields.boolean("add_special_tokens", add_special);
   fields.boolean("add_special", add_special);  // llama-server's name
-  bool strings = false;
-  fields.boolean("return_token_strs", strings);
   const Json* messages = fields.get("messages");
   const Json* text = fields.get("prompt") ? fields.get("prompt") : fields.get("content");
   if (!messages && (!text || !text->is_string())) {
     fields.fail(bad_value("prompt", "\"prompt\" must be a string, or there must be \"messages\"."));
   }
   BATON_CHECKED(fields.result());
-  std::vector<TokenId> ids;
-  if (messages) {
-    BATON_TRY(rendered, tokens_of_chat(fields, *messages, model, limits));
-    ids = std::move(rendered);
-  } else {
-    auto encoded = model.encode(text->get_ref<const std::string&>(), add_special);
-    if (!encoded) {
-      ApiError error = to_api(encoded.error());
-      error.param = "prompt";
-      return error;
-    }
-    ids = *std::move(encoded);
+  if (messages) return tokens_of_chat(fields, *messages, model, limits);
+  auto encoded = model.encode(text->get_ref<const std::string&>(), add_special);
+  if (!encoded) {
+    ApiError error = to_api(encoded.error());
+    error.param = "prompt";
+    return error;
   }
+  return *std::move(encoded);
+}
+
+ApiResult<std::string> text_of_ids(const Json& body, const TextModel& model,
+                                   const ApiLimits& limits) {
+  Fields fields(body);
+  read_model(fields, model.facts());
+  std::vector<TokenId> ids;
+  fields.tokens("tokens", ids, limits.json_values_max, model.facts().vocab_size);
+  if (!fields.get("tokens")) fields.fail(bad_value("tokens", "\"tokens\" is missing."));
+  BATON_CHECKED(fields.result());
+  return model.decode(ids, false);
+}
+
+ApiResult<std::string> tokenize(std::string_view body, const TextModel& model,
+                                const ApiLimits& limits) {
+  BATON_TRY(json, parse_body(body, limits));
+  Fields fields(json);
+  bool strings = false;
+  fields.boolean("return_token_strs", strings);
+  BATON_CHECKED(fields.result());
+  BATON_TRY(ids, token_ids(json, model, limits));
   std::string out = fmt::format("{{\"count\":{},\"max_model_len\":{},\"tokens\":[{}]", ids.size(),
                                 model.facts().max_model_len, fmt::join(ids, ","));
   if (strings) {
@@ -90,13 +103,7 @@ ApiResult<std::string> tokenize(std::string_view body, const TextModel& model,
 ApiResult<std::string> detokenize(std::string_view body, const TextModel& model,
                                   const ApiLimits& limits) {
   BATON_TRY(json, parse_body(body, limits));
-  Fields fields(json);
-  read_model(fields, model.facts());
-  std::vector<TokenId> ids;
-  fields.tokens("tokens", ids, limits.json_values_max, model.facts().vocab_size);
-  if (!fields.get("tokens")) fields.fail(bad_value("tokens", "\"tokens\" is missing."));
-  BATON_CHECKED(fields.result());
-  const std::string text = model.decode(ids, false);
+  BATON_TRY(text, text_of_ids(json, model, limits));
   std::string out = "{\"prompt\":";
   append_json_string(out, text);
   out += ",\"content\":";  // llama-server's name

@@ -50,6 +50,25 @@ TEST(ShutdownSignal, AClosedTerminalDrainsToo) {
   EXPECT_TRUE(drained);
 }
 
+TEST(ShutdownSignal, WhereThereIsSomethingToReloadAHangupReloadsEachTime) {
+  boost::asio::io_context io;
+  int reloaded = 0;
+  ShutdownSignal* installed = nullptr;
+  ShutdownSignal signal(
+      io.get_executor(), [] { FAIL() << "drains"; },
+      [&] {
+        if (++reloaded == 1) {
+          std::raise(SIGHUP);
+        } else {
+          installed->cancel();
+        }
+      });
+  installed = &signal;
+  std::raise(SIGHUP);
+  io.run();
+  EXPECT_EQ(reloaded, 2);
+}
+
 TEST(ShutdownSignal, UnderNohupAClosedTerminalIsIgnored) {
   std::signal(SIGHUP, SIG_IGN);
   boost::asio::io_context io;

@@ -15,9 +15,10 @@ using Json = nlohmann::json;
 TEST(Router, small_answers_are_where_they_should_be) {
   TestServer server;
   auto client = server.client();
-  for (const char* path : {"/livez", "/health", "/readyz", "/metrics", "/debug/kv", "/version", "/",
-                           "/v1/models", "/models", "/beta/models", "/v1/models/fake",
-                           "/models/fake", "//v1//models", "/v1/models?x=1", "/load"}) {
+  for (const char* path :
+       {"/livez", "/health", "/readyz", "/metrics", "/debug/kv", "/debug/cluster", "/version", "/",
+        "/console/main.js", "/v1/models", "/models", "/beta/models", "/v1/models/fake",
+        "/models/fake", "//v1//models", "/v1/models?x=1", "/load"}) {
     EXPECT_EQ(client.get(path).status, 200) << path;
   }
   EXPECT_EQ(client.get("/v1/models/other").status, 404);
@@ -40,11 +41,12 @@ TEST(Router, every_path_but_liveness_and_readiness_needs_a_key_when_keys_are_set
   options.keys.add("secret");
   TestServer server(options);
   auto client = server.client();
-  for (const char* path : {"/livez", "/health", "/readyz"}) {
+  for (const char* path : {"/livez", "/health", "/readyz", "/", "/console/style.css"}) {
     EXPECT_EQ(client.get(path).status, 200) << path;
   }
-  for (const char* path : {"/", "/v1/models", "/metrics", "/debug/kv", "/version", "/nothing",
-                           "//livez/", "/livez/../metrics", "/LIVEZ"}) {
+  for (const char* path :
+       {"/v1/models", "/metrics", "/debug/kv", "/debug/cluster", "/version", "/nothing", "/console",
+        "/console/", "/console/other.js", "//livez/", "/livez/../metrics", "/LIVEZ"}) {
     const HttpAnswer answer = client.get(path);
     EXPECT_EQ(answer.status, 401) << path;
     EXPECT_EQ(answer.fields.at("www-authenticate"), "Bearer");

@@ -22,6 +22,8 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
   timeline.decode.prefilled = 400ms;
   timeline.first_token = 1s;
   serving.finished(timeline, 3s);
+  serving.generated(5);
+  serving.generated(2);
   serving.ended("stop", 1s, 5);
   serving.ended("abort", 1s, 2);
   const std::string text = serving.render({});
@@ -56,7 +58,9 @@ TEST(ServingMetrics, shows_the_load_of_decode_and_the_pages_of_all) {
   prefill.peer.name = "prefill-0";
   prefill.role = Role::prefill;
   view.instances = {decode, prefill};
+  add_counter(view.instances[0].metrics, "baton_decode_preempted_total", "", 4);
   const std::string text = serving.render(view);
+  EXPECT_TRUE(has(text, R"(vllm:num_preemptions_total{engine="decode-0",model_name="m"} 4)"));
   EXPECT_TRUE(has(text, R"(vllm:num_requests_running{engine="decode-0",model_name="m"} 3)"));
   EXPECT_TRUE(has(text, R"(vllm:num_requests_waiting{engine="decode-0",model_name="m"} 2)"));
   EXPECT_TRUE(has(text, R"(vllm:kv_cache_usage_perc{engine="decode-0",model_name="m"} 0.5)"));

@@ -1,4 +1,4 @@
-#include "server/inference_front.h"
+#include "server/inference/inference_front.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,27 +15,33 @@ using testing::FakeEngine;
 using testing::FakeModel;
 
 struct Heard {
-  std::string text;
+  std::string text, reasoning;
+  rpc::ChatFinish finish = rpc::ChatFinish::none;
   std::optional<rpc::Usage> usage;
   std::optional<Error> error;
+  std::string why;
   Duration retry_after{};
   std::function<void()> cancel;
 };
 
-class FakeSink final : public rpc::GenerateSink {
+template <class Event>
+class FakeSink final : public rpc::AnswerSink<Event> {
  public:
   explicit FakeSink(Heard& heard) : heard_(heard) {}
-  void send(TokenEvent event) override { heard_.text += event.text; }
-  void finish(Result<rpc::Usage> result) override {
-    if (result) {
-      heard_.usage = *result;
+  void send(Event event) override {
+    if constexpr (std::is_same_v<Event, TokenEvent>) {
+      heard_.text += event.text;
     } else {
-      heard_.error = result.error();
+      heard_.text += event.content;
+      heard_.reasoning += event.reasoning;
+      if (event.finish != rpc::ChatFinish::none) heard_.finish = event.finish;
     }
   }
-  void refuse(Error error, Duration retry_after) override {
-    heard_.error = std::move(error);
-    heard_.retry_after = retry_after;
+  void finish(const rpc::Usage& usage) override { heard_.usage = usage; }
+  void refuse(const rpc::Refusal& refusal) override {
+    heard_.error = refusal.error;
+    heard_.why = refusal.reason;
+    heard_.retry_after = refusal.retry_after.value_or(Duration{});
   }
   void on_cancel(std::function<void()> callback) override { heard_.cancel = std::move(callback); }
 
@@ -60,7 +66,10 @@ class InferenceFrontTest : public ::testing::Test {
               keys) {}
 
   void generate(rpc::GenerateCall call, Heard& heard) {
-    front.generate(std::move(call), std::make_unique<FakeSink>(heard));
+    front.generate(std::move(call), std::make_unique<FakeSink<TokenEvent>>(heard));
+  }
+  void chat(rpc::ChatCall call, Heard& heard) {
+    front.chat(std::move(call), std::make_unique<FakeSink<rpc::ChatDelta>>(heard));
   }
   template <class Done>
   void until(Done done) {
@@ -106,6 +115,58 @@ TEST_F(InferenceFrontTest, a_conversation_goes_through_the_template) {
   generate(std::move(call), heard);
   until([&] { return heard.usage.has_value(); });
   EXPECT_EQ(model.decode(engine.seen[0].prompt, false), "user: hi\nassistant: ");
+}
+
+TEST_F(InferenceFrontTest, a_chat_comes_told_apart_with_its_reasoning_counted) {
+  model.make_special();
+  engine.answer = "hello";
+  rpc::ChatCall call;
+  call.turn.prompt = std::vector<rpc::ChatMessage>{{"user", "hi"}};
+  Heard heard;
+  chat(call, heard);
+  until([&] { return heard.usage.has_value(); });
+  EXPECT_EQ(heard.text, "hello");
+  EXPECT_EQ(heard.finish, rpc::ChatFinish::stop);
+  EXPECT_EQ(heard.usage->completion_tokens, 5u);
+}
+
+TEST_F(InferenceFrontTest, a_chat_keeps_the_rules_of_chats) {
+  rpc::ChatCall call;
+  call.turn.prompt = std::vector<rpc::ChatMessage>{{"user", "hi"}};
+  call.tool_mode = rpc::ToolMode::required;  // but there are no tools
+  Heard heard;
+  chat(call, heard);
+  until([&] { return heard.error.has_value(); });
+  EXPECT_EQ(heard.error->code, ErrorCode::invalid_argument);
+  EXPECT_EQ(heard.error->param, "tool_choice");
+  EXPECT_EQ(heard.why, "invalid_value");
+}
+
+TEST_F(InferenceFrontTest, text_becomes_tokens_and_text_again) {
+  std::optional<rpc::TokenizeAnswer> tokens;
+  front.tokenize({"fake", std::string("ab"), false}, [&](auto answer) { tokens = *answer; });
+  until([&] { return tokens.has_value(); });
+  EXPECT_EQ(tokens->tokens, (std::vector<TokenId>{'a', 'b'}));
+  EXPECT_EQ(tokens->context_tokens, 4096u);
+  std::optional<std::string> text;
+  front.detokenize({"fake", tokens->tokens}, [&](auto answer) { text = *answer; });
+  until([&] { return text.has_value(); });
+  EXPECT_EQ(*text, "ab");
+  front.tokenize({"fake", std::vector<rpc::ChatMessage>{{"user", "x"}}, true},
+                 [&](auto answer) { tokens = *answer; });
+  until([&] { return tokens->tokens.size() > 2; });
+  EXPECT_EQ(model.decode(tokens->tokens, false), "user: x\nassistant: ");
+}
+
+TEST_F(InferenceFrontTest, tokens_that_are_none_are_refused_by_name) {
+  std::optional<Error> error;
+  front.detokenize({"fake", {100'000}}, [&](auto answer) { error = answer.error().error; });
+  until([&] { return error.has_value(); });
+  EXPECT_EQ(error->param, "tokens");
+  front.tokenize({"other", std::string("x"), false},
+                 [&](auto answer) { error = answer.error().error; });
+  until([&] { return error->param == "model"; });
+  EXPECT_EQ(error->code, ErrorCode::not_found);
 }
 
 TEST_F(InferenceFrontTest, every_field_reaches_the_request) {

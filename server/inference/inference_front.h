@@ -13,8 +13,7 @@
 
 namespace baton::server {
 
-// The call in the API's own words.
-api::Json body_of(const rpc::GenerateCall& call);
+class Speaker;
 
 class InferenceFront final : public rpc::InferenceHandler {
  public:
@@ -23,6 +22,9 @@ class InferenceFront final : public rpc::InferenceHandler {
 
   bool allows(const std::string& api_key) override;
   void generate(rpc::GenerateCall call, std::unique_ptr<rpc::GenerateSink> sink) override;
+  void chat(rpc::ChatCall call, std::unique_ptr<rpc::ChatSink> sink) override;
+  void tokenize(rpc::TokenizeCall call, rpc::Reply<rpc::TokenizeAnswer> reply) override;
+  void detokenize(rpc::DetokenizeCall call, rpc::Reply<std::string> reply) override;
   std::vector<rpc::ModelInfo> models() override;
 
   void drain() { draining_ = true; }
@@ -30,10 +32,14 @@ class InferenceFront final : public rpc::InferenceHandler {
 
  private:
   struct Call;
-  void submit(const std::shared_ptr<Call>& call, RequestState state,
-              std::optional<Duration> time_left);
+  using Parse = std::function<api::ApiResult<api::GenerateRequest>()>;
+  // `parse` runs on a work thread.
+  void start(std::unique_ptr<Speaker> speaker, const rpc::GenerateCall& asked, Parse parse);
+  void submit(const std::shared_ptr<Call>& call, std::optional<Duration> time_left);
   void refuse(const std::shared_ptr<Call>& call, const api::ApiError& error);
   void end(const std::shared_ptr<Call>& call, const std::string& reason);
+  template <class Answer>
+  void ask(std::function<api::ApiResult<Answer>()> work, rpc::Reply<Answer> reply);
 
   GenerateContext context_;
   const ApiKeys& keys_;
