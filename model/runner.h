@@ -50,8 +50,10 @@ struct SequenceRows {
   std::span<const TokenId> output;  // tokens generated so far, `tokens.back()` included
   ChoiceIndex choice = 0;
   std::span<const TokenId> masked;  // may not be chosen at this step (min_tokens)
-  std::optional<TokenId> forced;    // the token after the last known one, whatever its logit
-  bool draft = true;                // run the MTP layer's head for a draft
+  // [1 + drafts, (vocab + 63) / 64]: bits of the tokens that may be chosen; empty: any.
+  std::span<const uint64_t> masks;
+  std::optional<TokenId> forced;  // the token after the last known one, whatever its logit
+  bool draft = true;              // run the MTP layer's head for a draft
 };
 
 struct SampledToken {
