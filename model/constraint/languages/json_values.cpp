@@ -84,11 +84,13 @@ ExpressionId JsonValues::array_of(const std::vector<ExpressionId>& items,
   }
   const uint32_t least = min > fixed ? min - fixed : 0;
   const uint32_t most = max == kUnbounded ? kUnbounded : max - fixed;
-  if (rest && most > 0) {
+  if (rest && least <= 1 && most == kUnbounded) {  // one copy of it is enough
+    list.push_back({.expression = *rest, .required = least == 1, .repeats = true});
+  } else if (rest && most > 0) {
     const auto more = grammar_.sequence({comma(), *rest});
+    const uint32_t others = most == kUnbounded ? kUnbounded : most - 1;
     const auto all =
-        grammar_.sequence({*rest, grammar_.repeat(more, least > 0 ? least - 1 : 0,
-                                                  most == kUnbounded ? kUnbounded : most - 1)});
+        grammar_.sequence({*rest, grammar_.repeat(more, least > 0 ? least - 1 : 0, others)});
     list.push_back({.expression = all, .required = least > 0});
   }
   return grammar_.sequence({grammar_.literal("["),

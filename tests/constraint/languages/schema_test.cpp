@@ -199,6 +199,21 @@ TEST(Schema, a_keyword_with_a_wrong_value_is_named) {
   }
 }
 
+// A part that is used twice inside of itself would double with each level.
+TEST(Schema, nesting_costs_no_more_than_its_depth) {
+  std::string nested = R"({"type": "string"})";
+  for (int i = 0; i < 14; ++i) nested = R"({"type": "array", "items": )" + nested + "}";
+  const auto automaton = compile(Form::json_schema, nested);
+  ASSERT_TRUE(automaton) << automaton.error().message;
+  EXPECT_LT(automaton->states(), 500u);
+  std::string bounded = R"({"type": "string"})";
+  for (int i = 0; i < 14; ++i)
+    bounded = R"({"type": "array", "minItems": 2, "maxItems": 9, "items": )" + bounded + "}";
+  const auto counted = compile(Form::json_schema, bounded);
+  ASSERT_TRUE(counted) << counted.error().message;
+  EXPECT_LT(counted->states(), 2000u);
+}
+
 TEST(Schema, limits_are_kept) {
   const auto refusal = [](const std::string& schema) {
     return testing::refusal(Form::json_schema, schema);
