@@ -84,9 +84,42 @@ void DecodeState::submit(LinkId link, const Submit& submit) {
   const Duration time_left =
       std::min(state.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
   request.deadline = now_ + time_left;
-  if (submit.prefill && state.prompt.size() > 1) {
+  request.prefill = submit.prefill;
+  want_form(request);
+  if (request.phase != Phase::compiling) get_prompt(request);
+  arm(next_timer(request));
+}
+
+void DecodeState::want_form(Request& request) {
+  if (!request.state.constraint || request.state.stop.max_tokens == 0) return;
+  const Forms::Key key = Forms::key(*request.state.constraint);
+  request.form = forms_.find(key);
+  if (request.form) return;
+  request.phase = Phase::compiling;
+  if (forms_.order(key)) actions_.push_back(CompileForm{key});
+}
+
+void DecodeState::on(const FormCompiled& compiled) {
+  forms_.put(compiled.key, compiled.language ? *compiled.language : nullptr);
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    const auto current = it++;
+    Request& request = current->second;
+    if (request.phase != Phase::compiling || Forms::key(*request.state.constraint) != compiled.key)
+      continue;
+    if (!compiled.language) {
+      give_up(current, GiveUp::invalid, std::nullopt, compiled.language.error().message);
+      continue;
+    }
+    request.form = *compiled.language;
+    get_prompt(request);
+  }
+}
+
+// From prefill, or by filling it here.
+void DecodeState::get_prompt(Request& request) {
+  if (request.prefill && request.state.prompt.size() > 1) {
     request.phase = Phase::at_prefill;
-    handoffs_.start(state, *submit.prefill, time_left, now_);
+    handoffs_.start(request.state, *request.prefill, request.deadline - now_, now_);
   } else {
     request.phase = Phase::wants_pages;
   }
@@ -200,11 +233,15 @@ void DecodeState::run(Map::iterator it) {
 
   for (ChoiceIndex choice = 0; choice < state.choices; ++choice) {
     OutputText text(tokenizer_, state, choice, setup_.model.end_tokens);
+    std::optional<FormKeeper> form;
+    if (request.form)
+      form.emplace(*state.constraint, request.form, text.stop_tokens(), setup_.limits.draft_tokens);
     std::vector<TokenId> tokens = state.prompt;
     if (!state.known.empty()) {
       for (const TokenId token : state.known[choice]) {
         if (text.finished()) break;
         text.push(token);  // the client has this text
+        if (form) form->push(token);
         tokens.push_back(token);
         ++counts_.tokens_replayed;
       }
@@ -224,7 +261,8 @@ void DecodeState::run(Map::iterator it) {
                       state.stop.max_tokens,
                       {},
                       text.parts(),
-                      std::nullopt};
+                      std::nullopt,
+                      std::move(form)};
     request.choices.push_back(Choice{std::move(text)});
     if (finished) {
       release(sequence.pages);

@@ -1,6 +1,7 @@
 // DecodeState: a decode instance as a pure machine: from Submit to the last token.
 //
-// A request is at prefill (its prompt is being handed over), or wants pages (decode prefills it
+// A request waits for the form of its answer to be compiled, if it names one that isn't known yet;
+// then it is at prefill (its prompt is being handed over), or wants pages (decode prefills it
 // itself), or waits for a place in the batch, or runs. It is admitted with pages for its prompt and
 // some more, and grows page by page; when there is none left, the request that is last by priority
 // and age gives way: its gateway places it again, and its known tokens are replayed. Among those
@@ -79,7 +80,7 @@ class DecodeState {
   const DecodeCounts& counts() const { return counts_; }
 
  private:
-  enum class Phase : uint8_t { at_prefill, wants_pages, filling, waiting, running };
+  enum class Phase : uint8_t { compiling, at_prefill, wants_pages, filling, waiting, running };
   struct Choice {
     OutputText text;
   };
@@ -87,6 +88,8 @@ class DecodeState {
     RequestState state;
     LinkId link;
     Phase phase = Phase::at_prefill;
+    std::optional<Peer> prefill;                 // that it was placed at
+    std::shared_ptr<constraint::Language> form;  // of its answer, if it names one
     PageNeed need;
     std::vector<PageId> prompt_pages, growth_pages;  // until it runs
     std::vector<Choice> choices;                     // while it runs
@@ -107,10 +110,13 @@ class DecodeState {
   void on(const FrameLanded& landed) { handoffs_.on(landed, now_); }
   void on(const Digested& digested) { handoffs_.on(digested, now_); }
   void on(const StepDone& done);
+  void on(const FormCompiled& compiled);
   void on(const Drain&);
   void on(const Tick&) {}
 
   void submit(LinkId link, const Submit& submit);
+  void want_form(Request& request);
+  void get_prompt(Request& request);
   void cancel(Map::iterator request);
   void give_up(Map::iterator request, GiveUp why, std::optional<Incarnation> blame,
                std::string reason);
@@ -147,6 +153,7 @@ class DecodeState {
   RunningBatch batch_;
   Map requests_;
   scheduler::FairShare fair_;
+  Forms forms_;
   StepId step_{0};
   DraftPolicy policy_;
   DraftPolicy::Step measured_;  // of the step in flight, so far

@@ -107,7 +107,8 @@ void DecodeState::preempt() {
   for (auto it = requests_.begin(); it != requests_.end(); ++it) {
     const Request& request = it->second;
     const bool holds = request.phase == Phase::at_prefill ? handoffs_.holds_pages(it->first)
-                                                          : request.phase != Phase::wants_pages;
+                                                          : request.phase != Phase::wants_pages &&
+                                                                request.phase != Phase::compiling;
     if (!holds) continue;
     if (!last || gives_way_before(request, (*last)->second)) last = it;
   }

@@ -46,6 +46,10 @@ DecodeWorker::DecodeWorker(boost::asio::any_io_executor executor, const Clock& c
       options_(options),
       connector_(connector),
       self_(entropy()),
+      forms_(executor, tokenizer, static_cast<uint32_t>(instance.checkpoint->config().vocab_size),
+             [this](Forms::Key key, CompiledForm form) {
+               driver_.feed(FormCompiled{std::move(key), std::move(form)});
+             }),
       state_(setup_of(instance, options, self_), tokenizer, entropy),
       driver_(executor, clock, state_, Tick{}, [this](Action& action) { perform(action); }),
       gateways_(
@@ -160,6 +164,8 @@ void DecodeWorker::act(CopyPage& copy) {
 void DecodeWorker::act(Compute& compute) {
   compute_.run(compute.step, std::move(compute.sequences));
 }
+
+void DecodeWorker::act(CompileForm& order) { forms_.compile(std::move(order.key)); }
 
 void DecodeWorker::act(Beat& beat) {
   if (!member_) return;

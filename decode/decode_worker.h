@@ -15,6 +15,7 @@
 #include "base/io/driver.h"
 #include "base/observe/log.h"
 #include "decode/decode_state.h"
+#include "decode/forms/form_compiler.h"
 #include "kvcache/digest_thread.h"
 #include "kvcache/transport/frame_server.h"
 #include "model/instance.h"
@@ -63,6 +64,7 @@ class DecodeWorker {
   void act(DigestPages& digest);
   void act(CopyPage& copy);
   void act(Compute& compute);
+  void act(CompileForm& order);
   void act(Beat& beat);
   void act(Drained&);
   MetricsSnapshot metrics();
@@ -73,6 +75,7 @@ class DecodeWorker {
   const DecodeOptions options_;
   rpc::Connector& connector_;
   const Incarnation self_;
+  FormCompiler forms_;  // before the state, whose languages look into its vocabulary
   DecodeState state_;
   Driver<DecodeState, Event, Action> driver_;
   std::unique_ptr<kvcache::FrameServer> frame_server_;

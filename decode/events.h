@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "decode/forms/forms.h"
 #include "model/runner.h"
 #include "proto/cluster.h"
 #include "proto/handoff.h"
@@ -37,10 +38,14 @@ struct StepDone {  // the answer to Compute: a result for each of its sequences,
   StepId step;
   std::vector<model::SequenceResult> results;
 };
+struct FormCompiled {  // the answer to CompileForm
+  Forms::Key key;
+  Result<std::shared_ptr<constraint::Language>> language;
+};
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<GatewaySaid, GatewayDown, PrefillSaid, PrefillDown, FrameLanded,
-                           Digested, StepDone, Drain, Tick>;
+                           Digested, StepDone, FormCompiled, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellGateway {
@@ -64,14 +69,17 @@ struct Compute {  // one at a time; what the spans point to stays as it is until
   StepId step;
   std::vector<model::SequenceRows> sequences;
 };
+struct CompileForm {  // beside the steps
+  Forms::Key key;
+};
 struct Beat {  // the shell adds who it is, and now and then its metrics
   Load load;
   bool draining = false;
   std::vector<std::pair<RequestId, Attempt>> accepted;
 };
 struct Drained {};  // nothing is left: the process may end
-using Action =
-    std::variant<TellGateway, TellPrefill, DigestPages, CopyPage, Compute, Beat, Drained>;
+using Action = std::variant<TellGateway, TellPrefill, DigestPages, CopyPage, Compute, CompileForm,
+                            Beat, Drained>;
 using Actions = std::vector<Action>;
 
 }  // namespace baton::decode

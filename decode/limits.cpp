@@ -105,6 +105,12 @@ Result<void> validate(const RequestState& request, const DecodeLimits& limits,
   if (request.parts.markers.size() > limits.markers_max)
     return fail(ErrorCode::invalid_argument, "{} markers are more than {}",
                 request.parts.markers.size(), limits.markers_max);
+  if (request.constraint && request.constraint->text.size() > limits.form_bytes_max)
+    return fail(ErrorCode::invalid_argument, "the form of the answer has {} bytes, more than {}",
+                request.constraint->text.size(), limits.form_bytes_max);
+  if (request.constraint && model.end_tokens.empty())
+    return fail(ErrorCode::invalid_argument,
+                "an answer of a given form has to end, and this model has no token for that");
   BATON_CHECKED(validate_report(request.report, limits));
   if (!request.known.empty() && request.known.size() != request.choices)
     return fail(ErrorCode::invalid_argument, "known tokens of {} choices, but {} choices",

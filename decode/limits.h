@@ -27,6 +27,7 @@ struct DecodeLimits {
   uint32_t bad_words_max = 128;
   uint32_t bad_word_tokens_max = 256;
   uint32_t markers_max = 64;
+  size_t form_bytes_max = 128 * 1024;  // of a schema, a pattern or a grammar
 
   Duration prefill_silence_max = 5s;  // a job of which nothing is heard: its prefill is lost
   Duration not_before = 100ms;        // told to a prefill while full; doubles for each refusal

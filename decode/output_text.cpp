@@ -18,7 +18,7 @@ OutputText::OutputText(const text::Tokenizer& tokenizer, const RequestState& req
       max_tokens_(request.stop.max_tokens) {
   std::erase(strings_, std::string());
   stops_ = text::StopStrings(strings_, request.stop.include_string);
-  if (!request.stop.ignore_eos)
+  if (!request.stop.ignore_eos || request.constraint)  // a form comes to an end
     stop_tokens_.insert(stop_tokens_.end(), end_tokens.begin(), end_tokens.end());
   std::sort(stop_tokens_.begin(), stop_tokens_.end());
   stop_tokens_.erase(std::unique(stop_tokens_.begin(), stop_tokens_.end()), stop_tokens_.end());

@@ -83,6 +83,8 @@ RunningBatch::Rows RunningBatch::plan(Sequence& sequence, uint32_t rows) const {
   if (sequence.fills_only || pending > rows) return planned;
   planned.samples = true;
   planned.drafts = std::min(drafts_allowed(sequence), rows - planned.known);
+  if (sequence.form)
+    planned.drafts = sequence.form->prepare(std::span(sequence.drafts).first(planned.drafts));
   return planned;
 }
 
@@ -179,6 +181,7 @@ model::SequenceRows RunningBatch::rows_of(const Rows& rows, uint32_t depth) cons
   out.output = tokens.subspan(sequence.prompt_tokens);
   if (out.output.size() < sequence.min_tokens) out.masked = sequence.stop_tokens;
   out.forced = sequence.parts.forced();
+  if (sequence.form) out.masks = sequence.form->masks();
   return out;
 }
 
@@ -213,6 +216,7 @@ RunningBatch::Outcome RunningBatch::complete(std::vector<model::SequenceResult> 
     for (const model::SampledToken& sampled : result.tokens) {
       sequence.tokens.push_back(sampled.token);
       sequence.parts.push(sampled.token);
+      if (sequence.form) sequence.form->push(sampled.token);
     }
     sequence.cached = static_cast<uint32_t>(sequence.tokens.size()) - 1;
     sequence.drafts = std::move(result.drafts);

@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "decode/forms/form_keeper.h"
 #include "decode/limits.h"
 #include "decode/part_tracker.h"
 #include "model/runner.h"
@@ -35,10 +36,11 @@ struct Sequence {
   std::vector<TokenId> stop_tokens;  // masked until min_tokens
   uint32_t min_tokens = 0;
   uint32_t max_tokens = 1;
-  std::vector<TokenId> drafts;    // from its last result
-  PartTracker parts;              // after the last of `tokens`
-  std::optional<uint32_t> score;  // of a prompt that is filled: score its tokens
-  uint32_t group = 0;             // given by the batch
+  std::vector<TokenId> drafts;     // from its last result
+  PartTracker parts;               // after the last of `tokens`
+  std::optional<uint32_t> score;   // of a prompt that is filled: score its tokens
+  std::optional<FormKeeper> form;  // after the last of `tokens`, if the answer has one
+  uint32_t group = 0;              // given by the batch
 };
 
 class RunningBatch {

@@ -52,8 +52,10 @@ struct SequenceRows {
   std::span<const TokenId> output;  // tokens generated so far, `tokens.back()` included
   ChoiceIndex choice = 0;
   std::span<const TokenId> masked;  // may not be chosen at this step (min_tokens)
-  std::optional<TokenId> forced;    // the token after the last known one, whatever its logit
-  uint32_t draft_depth = 1;         // how many tokens to draft for the next step
+  // [1 + drafts, (vocab + 63) / 64]: bits of the tokens that may be chosen; empty: any.
+  std::span<const uint64_t> masks;
+  std::optional<TokenId> forced;  // the token after the last known one, whatever its logit
+  uint32_t draft_depth = 1;       // how many tokens to draft for the next step
 };
 
 struct SampledToken {

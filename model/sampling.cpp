@@ -12,6 +12,7 @@ namespace baton::model {
 namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr float kLeast = std::numeric_limits<float>::lowest();
 constexpr size_t kNucleusStart = 64;  // how many of the best are sorted first
 constexpr size_t kNucleusGrowth = 8;
 
@@ -49,7 +50,7 @@ TokenId Sampler::choose(std::span<const float> logits, const SamplingState& stat
 std::span<const float> Sampler::adjust(std::span<const float> logits, const SamplingState& state) {
   const SamplingParams& params = state.params;
   const bool plain = !has_penalty(params) && params.logit_bias.empty() && state.masked.empty() &&
-                     params.allowed.empty() && params.bad_words.empty();
+                     params.allowed.empty() && params.bad_words.empty() && state.mask.empty();
   if (plain) return logits;
   std::ranges::copy(logits, adjusted_.begin());
   if (has_penalty(params)) penalise(state);
@@ -61,6 +62,7 @@ std::span<const float> Sampler::adjust(std::span<const float> logits, const Samp
     if (token < adjusted_.size()) adjusted_[token] = kNever;
   }
   if (!params.allowed.empty()) keep_only(params.allowed);
+  if (!state.mask.empty()) keep_only(state.mask, logits);
   return adjusted_;
 }
 
@@ -91,6 +93,21 @@ void Sampler::keep_only(std::span<const TokenId> allowed) {
   }
   std::ranges::fill(adjusted_, kNever);
   for (size_t i = 0; i < allowed.size(); ++i) adjusted_[allowed[i]] = any ? weights_[i] : 0;
+}
+
+// Where all tokens of the mask are forbidden, they are as the model had them.
+void Sampler::keep_only(std::span<const uint64_t> mask, std::span<const float> logits) {
+  check(mask.size() == (adjusted_.size() + 63) / 64, "a mask has a bit for each token");
+  const auto has = [&](size_t id) { return (mask[id / 64] >> (id % 64) & 1) != 0; };
+  bool any = false;
+  for (size_t id = 0; id < adjusted_.size(); ++id) {
+    if (!has(id)) adjusted_[id] = kNever;
+    any = any || adjusted_[id] > kNever;
+  }
+  if (any) return;
+  for (size_t id = 0; id < adjusted_.size(); ++id) {
+    if (has(id)) adjusted_[id] = logits[id] > kLeast ? logits[id] : kLeast;
+  }
 }
 
 void Sampler::count(std::span<const TokenId> tokens, bool output) {

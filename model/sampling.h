@@ -2,8 +2,9 @@
 //
 // A pure function of the row, the parameters, the tokens before, and (seed, choice, position).
 // In this order: repetition penalty over prompt and output, frequency and presence penalty over the
-// output, logit_bias, bad words, allowed tokens, masked tokens; then greedy (ties to the lower id)
-// at temperature 0; else temperature, top_k, top_p over what top_k kept, min_p relative to the
+// output, logit_bias, bad words, masked tokens, allowed tokens, the mask of an answer's form (which
+// always wins: a token outside of it is never chosen); then greedy (ties to the lower id) at
+// temperature 0; else temperature, top_k, top_p over what top_k kept, min_p relative to the
 // best; then the inverse of the distribution function in the order of token ids, at
 // uniform_draw(seed, choice, position). Log-probabilities are of the raw row, before all this.
 // Thread safety: one thread a Sampler.
@@ -25,7 +26,8 @@ struct SamplingState {
   std::span<const TokenId> fresh;   // generated in this step, after `output`
   std::span<const TokenId> masked;
   ChoiceIndex choice = 0;
-  Position position = 0;  // of the token to be chosen
+  Position position = 0;           // of the token to be chosen
+  std::span<const uint64_t> mask;  // [(vocab + 63) / 64]: bits of what may be chosen; empty: all
 };
 
 class Sampler {
@@ -39,6 +41,7 @@ class Sampler {
   void penalise(const SamplingState& state);
   void forbid(const SamplingState& state);
   void keep_only(std::span<const TokenId> allowed);
+  void keep_only(std::span<const uint64_t> mask, std::span<const float> logits);
   void count(std::span<const TokenId> tokens, bool output);
   void weigh(std::span<const float> logits, float temperature);
   std::span<const TokenId> keep(std::span<const float> logits, const SamplingParams& params);

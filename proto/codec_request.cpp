@@ -73,6 +73,62 @@ PartParams decode(const v1::PartParams& from, Fault& fault) {
   return to;
 }
 
+v1::ConstraintForm encode(ConstraintParams::Form from) {
+  switch (from) {
+    case ConstraintParams::Form::json_object:
+      return v1::CONSTRAINT_FORM_JSON_OBJECT;
+    case ConstraintParams::Form::json_schema:
+      return v1::CONSTRAINT_FORM_JSON_SCHEMA;
+    case ConstraintParams::Form::regex:
+      return v1::CONSTRAINT_FORM_REGEX;
+    case ConstraintParams::Form::choice:
+      return v1::CONSTRAINT_FORM_CHOICE;
+    case ConstraintParams::Form::grammar:
+      return v1::CONSTRAINT_FORM_GRAMMAR;
+  }
+  return v1::CONSTRAINT_FORM_UNSPECIFIED;
+}
+
+ConstraintParams::Form decode(v1::ConstraintForm from, Fault& fault) {
+  using Form = ConstraintParams::Form;
+  switch (from) {
+    case v1::CONSTRAINT_FORM_JSON_OBJECT:
+      return Form::json_object;
+    case v1::CONSTRAINT_FORM_JSON_SCHEMA:
+      return Form::json_schema;
+    case v1::CONSTRAINT_FORM_REGEX:
+      return Form::regex;
+    case v1::CONSTRAINT_FORM_CHOICE:
+      return Form::choice;
+    case v1::CONSTRAINT_FORM_GRAMMAR:
+      return Form::grammar;
+    default:
+      fault.note("ConstraintParams.form", "is an unknown form of an answer");
+      return Form::json_object;
+  }
+}
+
+void encode(const ConstraintParams& from, v1::ConstraintParams* to) {
+  to->set_form(encode(from.form));
+  to->set_text(from.text);
+  to->set_waits(from.waits);
+  if (from.reasoning_end) to->set_reasoning_end(*from.reasoning_end);
+  if (from.reasoning_begin) to->set_reasoning_begin(*from.reasoning_begin);
+  if (from.call_begin) to->set_call_begin(*from.call_begin);
+}
+
+ConstraintParams decode(const v1::ConstraintParams& from, Fault& fault) {
+  ConstraintParams to;
+  to.form = decode(from.form(), fault);
+  to.text = from.text();
+  to.waits = from.waits();
+  const auto token = [&fault](uint32_t id) { return fault.token(id, "ConstraintParams"); };
+  if (from.has_reasoning_end()) to.reasoning_end = token(from.reasoning_end());
+  if (from.has_reasoning_begin()) to.reasoning_begin = token(from.reasoning_begin());
+  if (from.has_call_begin()) to.call_begin = token(from.call_begin());
+  return to;
+}
+
 template <class Repeated>
 void encode_alternatives(const std::vector<TokenLogprob>& from, Repeated* to) {
   for (const auto& alternative : from) {
@@ -226,6 +282,7 @@ void encode(const RequestState& from, v1::RequestState* to) {
   encode(from.stop, to->mutable_stop());
   encode(from.report, to->mutable_report());
   if (from.parts != PartParams{}) encode(from.parts, to->mutable_parts());
+  if (from.constraint) encode(*from.constraint, to->mutable_constraint());
   for (const auto& tokens : from.known) encode_tokens(tokens, to->add_known()->mutable_ids());
   to->set_tenant(from.tenant);
   to->set_priority(from.priority);
@@ -249,6 +306,7 @@ RequestState decode(const v1::RequestState& from, Fault& fault) {
   to.stop = decode(from.stop(), fault);
   to.report = decode(from.report());
   if (from.has_parts()) to.parts = decode(from.parts(), fault);
+  if (from.has_constraint()) to.constraint = decode(from.constraint(), fault);
   to.known.reserve(from.known_size());
   for (const auto& tokens : from.known()) to.known.push_back(fault.tokens(tokens.ids(), "known"));
   to.tenant = from.tenant();

@@ -73,6 +73,18 @@ struct PartParams {
   friend bool operator==(const PartParams&, const PartParams&) = default;
 };
 
+// The form that an answer must have (model/constraint). It binds content only.
+struct ConstraintParams {
+  enum class Form : uint8_t { json_object, json_schema, regex, choice, grammar };
+  Form form = Form::json_object;
+  std::string text;    // the schema, pattern or grammar; of choice: a JSON list of texts
+  bool waits = false;  // the prompt has opened reasoning: it begins after reasoning_end
+  std::optional<TokenId> reasoning_end;
+  std::optional<TokenId> reasoning_begin;  // may come first; then it waits too
+  std::optional<TokenId> call_begin;       // may come first; then there is no form to keep
+  friend bool operator==(const ConstraintParams&, const ConstraintParams&) = default;
+};
+
 struct RequestState {
   static constexpr uint32_t kVersion = 1;
 
@@ -85,6 +97,7 @@ struct RequestState {
   StopParams stop;
   ReportParams report;
   PartParams parts;
+  std::optional<ConstraintParams> constraint;
   // Tokens that a client already has, by choice: replayed, not sampled. Empty on the first attempt.
   std::vector<std::vector<TokenId>> known;
   std::string tenant;                 // who pays and shares caches; empty: the default tenant

@@ -310,10 +310,12 @@ void RankRunner::verify(const SequenceRows& s, std::span<const float> logits, un
     const auto row = logits.subspan(k * vocabulary, vocabulary);
     const auto position = static_cast<Position>(s.first + s.tokens.size() + k);
     SampledToken sampled;
+    const size_t words = s.masks.size() / (1 + s.drafts.size());
     sampled.token = k == 0 && s.forced
                         ? *s.forced
-                        : samplers_[thread].choose(row, {*s.sampling, s.prompt, s.output, fresh,
-                                                         s.masked, s.choice, position});
+                        : samplers_[thread].choose(
+                              row, {*s.sampling, s.prompt, s.output, fresh, s.masked, s.choice,
+                                    position, s.masks.subspan(k * words, words)});
     const float log_sum = kernels::log_sum_exp(kernels_, row.data(), row.size());
     sampled.logprob = row[sampled.token] - log_sum;
     if (s.report != nullptr) {

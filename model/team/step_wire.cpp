@@ -210,6 +210,7 @@ void write_group(std::span<const SequenceRows> sequences, const GroupPlan& plan,
     write_sampling(out, *s.sampling);
     out.value(s.report != nullptr ? *s.report : ReportParams{});
     out.list(s.masked);
+    out.list(s.masks);
     const bool all = looks_back(*s.sampling);
     out.list(all ? s.prompt : std::span<const TokenId>());
     out.list(all ? s.output : std::span<const TokenId>());
@@ -245,11 +246,13 @@ void read_group(std::span<const std::byte> bytes, GroupStep& to) {
     read_sampling(in, lists.sampling);
     lists.report = in.value<ReportParams>();
     in.list(lists.masked);
+    in.list(lists.masks);
     in.list(lists.prompt);
     in.list(lists.output);
     s.sampling = &lists.sampling;
     s.report = &lists.report;
     s.masked = lists.masked;
+    s.masks = lists.masks;
     s.prompt = lists.prompt;
     s.output = lists.output;
   }

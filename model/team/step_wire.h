@@ -31,6 +31,7 @@ class GroupStep {
   struct Lists {
     std::vector<PageId> pages;
     std::vector<TokenId> tokens, drafts, prompt, output, masked;
+    std::vector<uint64_t> masks;
     SamplingParams sampling;
     ReportParams report;
   };

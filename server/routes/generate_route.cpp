@@ -90,7 +90,7 @@ void GenerateSession::start(http::Request request) {
     job->result = api::prepare_body(dialect, job->body, model, limits, memory.get());
     job->body.clear();
   };
-  if (job->body.size() <= context_.limits.inline_body_bytes_max) {
+  if (job->body.size() <= context_.limits.inline_body_bytes_max && !api::may_name_form(job->body)) {
     work();
     return prepared(*std::move(job->result));
   }

@@ -1,6 +1,6 @@
 // GenerateRoute: every endpoint that generates, from body to last byte.
 //
-// Each request is a session: prepared (big bodies on the work queue), submitted (one cluster
+// Each request is a session: prepared (what may take long on the work queue), submitted (one cluster
 // request for each prompt), answered whole or as a stream. The status line of a stream goes out
 // with the first token, so that a full cluster can still be a 429, or after a while without one, so
 // that clients keep waiting; a whole answer that takes long begins with empty lines, for the same
@@ -23,7 +23,8 @@ namespace baton::server {
 
 struct GenerateLimits {
   api::ApiLimits api;
-  size_t inline_body_bytes_max = 16 * 1024;  // larger bodies are prepared on the work queue
+  // Larger bodies are prepared on the work queue, and those with a form to compile.
+  size_t inline_body_bytes_max = 16 * 1024;
   Duration quiet_start_max = 15s;            // then a stream begins without a token
   Duration quiet_whole_max = 120s;           // and a whole answer with an empty line
   size_t item_memory_bytes = 16 << 20;       // of responses that may be referred to

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "decode/forms/form_compiler.h"
 #include "decode/invariants.h"
 #include "tests/simulation/fake_model.h"
 
@@ -339,6 +340,68 @@ TEST_F(DecodeStateTest, BeatsListWhatTheLoadIncludes) {
   ASSERT_EQ(beats.size(), 1u);
   EXPECT_EQ(beats[0].accepted, (std::vector{std::pair(RequestId{1}, Attempt{1})}));
   EXPECT_EQ(beats[0].load.pages.reserved, 2u);  // promised, though not yet asked for
+}
+
+class DecodeStateFormTest : public DecodeStateTest {
+ protected:
+  RequestState constrained(uint64_t id, const std::string& regex) {
+    RequestState state = request(id, 1);
+    state.constraint = ConstraintParams{.form = ConstraintParams::Form::regex, .text = regex};
+    return state;
+  }
+  Actions compiled(const CompileForm& order) {
+    auto made = constraint::Language::compile(order.key.first, order.key.second, vocabulary_);
+    if (!made) return step(FormCompiled{order.key, made.error()});
+    return step(FormCompiled{order.key, std::shared_ptr<constraint::Language>(std::move(*made))});
+  }
+  const text::Tokenizer texts_ = simulation::fake_tokenizer();
+  const constraint::TokenTrie vocabulary_{form_bytes(texts_, simulation::kVocabulary)};
+};
+
+TEST_F(DecodeStateFormTest, AFormIsCompiledOnceBeforeItsRequestsGoOn) {
+  const auto orders = all<CompileForm>(submit(constrained(1, "B")));
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_TRUE(all<CompileForm>(submit(constrained(2, "B"))).empty());
+  EXPECT_EQ(free_pages(), 8u);
+  auto compute = all<Compute>(compiled(orders[0]));
+  ASSERT_EQ(compute.size(), 1u);
+  ASSERT_EQ(compute[0].sequences.size(), 2u);
+  EXPECT_EQ(compute[0].sequences[0].masks[0], 0b10u);
+  const auto actions = answer(compute[0], {1});
+  compute = all<Compute>(actions);
+  ASSERT_EQ(compute.size(), 1u);
+  EXPECT_EQ(compute[0].sequences[0].masks[0], uint64_t{1} << simulation::kEndToken);
+  const auto progress = to_gateway<Progress>(answer(compute[0], {simulation::kEndToken}));
+  ASSERT_EQ(progress.size(), 2u);
+  EXPECT_EQ(progress[0].tokens[0].finish, FinishReason::stop);
+  EXPECT_TRUE(all<CompileForm>(submit(constrained(3, "B"))).empty()) << "it is known by now";
+}
+
+TEST_F(DecodeStateFormTest, OneThatCanNotBeCompiledGivesItsRequestsUp) {
+  const auto orders = all<CompileForm>(submit(constrained(1, "(")));
+  ASSERT_EQ(orders.size(), 1u);
+  const auto given_up = to_gateway<GaveUp>(compiled(orders[0]));
+  ASSERT_EQ(given_up.size(), 1u);
+  EXPECT_EQ(given_up[0].why, GiveUp::invalid);
+  EXPECT_EQ(state_.live(), 0u);
+}
+
+TEST_F(DecodeStateFormTest, AReplayComesToTheSameMask) {
+  RequestState state = constrained(1, "ABBA");
+  state.known = {{0, 1}};
+  state.attempt = Attempt{2};
+  const auto orders = all<CompileForm>(submit(state));
+  ASSERT_EQ(orders.size(), 1u);
+  const auto compute = all<Compute>(compiled(orders[0]));
+  ASSERT_EQ(compute.size(), 1u);
+  EXPECT_EQ(compute[0].sequences[0].masks[0], 0b10u);
+}
+
+TEST_F(DecodeStateFormTest, ACancelledRequestLeavesItsOrderBehind) {
+  const auto orders = all<CompileForm>(submit(constrained(1, "B")));
+  step(GatewaySaid{kGateway, Cancel{RequestId{1}, Attempt{1}}});
+  EXPECT_TRUE(all<Compute>(compiled(orders[0])).empty());
+  EXPECT_EQ(state_.live(), 0u);
 }
 
 }  // namespace

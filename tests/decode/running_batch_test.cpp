@@ -159,5 +159,29 @@ TEST_F(RunningBatchTest, WhatTheStepInFlightReadsIsFreedAfterIt) {
 
 TEST_F(RunningBatchTest, AnEmptyBatchHasNothingToDo) { EXPECT_TRUE(batch_.build(2).empty()); }
 
+// A draft that the form can't have is not verified; what is said moves the form on.
+TEST_F(RunningBatchTest, AFormMasksEachSampledRow) {
+  const constraint::TokenTrie vocabulary(std::vector<std::string_view>{"a", "b", ""});
+  auto language = constraint::Language::compile(ConstraintParams::Form::regex, "ab", vocabulary);
+  ASSERT_TRUE(language);
+  Sequence constrained = sequence(1, 5);
+  constrained.form.emplace(ConstraintParams{}, std::move(*language), std::vector<TokenId>{2}, 2);
+  batch_.add(std::move(constrained));
+  batch_.add(sequence(2, 5));
+  auto step = batch_.build();
+  ASSERT_EQ(step.size(), 2u);
+  EXPECT_EQ(std::vector(step[0].masks.begin(), step[0].masks.end()), (std::vector<uint64_t>{0b1}));
+  EXPECT_TRUE(step[1].masks.empty());
+  batch_.complete({said({0}, {0}), said({9})});
+  step = batch_.build();
+  EXPECT_TRUE(step[0].drafts.empty());
+  EXPECT_EQ(step[0].masks[0], 0b10u);
+  batch_.complete({said({1}, {2}), said({9})});
+  step = batch_.build();
+  EXPECT_EQ(step[0].drafts.size(), 1u);
+  EXPECT_EQ(step[0].masks.size(), 2u);
+  EXPECT_EQ(step[0].masks[0], 0b100u) << "nothing is left but the end";
+}
+
 }  // namespace
 }  // namespace baton::decode

@@ -27,10 +27,10 @@ def shared_memory_in_use():
 
 
 class Faults(unittest.TestCase):
-    def stream_with_fault(self, running, fault):
+    def stream_with_fault(self, running, fault, body=BODY):
         """The stream's tokens; `fault` runs after the tenth event."""
         events = []
-        for event in running.stream("/v1/completions", BODY):
+        for event in running.stream("/v1/completions", body):
             events.append(event)
             if len(events) == 10:
                 fault()
@@ -54,6 +54,15 @@ class Faults(unittest.TestCase):
                     again = self.stream_with_fault(running, lambda p=program: self.kill(running, p))
                     self.assertEqual(again, whole)
         self.assertEqual(shared_memory_in_use(), before)
+
+    def test_an_answer_of_a_form_goes_on_in_its_form(self):
+        body = {**BODY, "structured_outputs": {"regex": "([a-z]{1,9} ){200}"}}
+        with cluster(DEMO, "--decode", "instances=2") as running:
+            whole = self.stream_with_fault(running, lambda: None, body)
+            self.assertEqual(len(whole), BODY["max_tokens"])
+            again = self.stream_with_fault(running, lambda: self.kill(running, "baton-decode"),
+                                           body)
+            self.assertEqual(again, whole)
 
     def test_one_rank_of_an_instance_dies_and_with_it_the_instance(self):
         before = sorted(os.listdir("/dev/shm")), subprocess.check_output(["ipcs", "-a"])

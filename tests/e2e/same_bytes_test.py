@@ -19,6 +19,7 @@ REQUESTS = [
     {"prompt": "Reverse the word stone.", "temperature": 0},
     {"prompt": "Which day comes after Monday?", "temperature": 2.0, "seed": 5},
     {"prompt": LONG[:200], "temperature": 0, "logit_bias": {"40": 3}},
+    {"prompt": LONG, "temperature": 1.5, "seed": 6, "guided_regex": "([a-z]+ ){80}[0-9]"},
 ]
 
 

@@ -239,5 +239,37 @@ TEST_F(Sampling, TheDigestSeesEveryBit) {
   EXPECT_NE(before, logits_digest(logits));
 }
 
+TEST_F(Sampling, a_token_outside_of_the_mask_is_never_chosen) {
+  constexpr size_t kVocabulary = 130;
+  const auto logits = random_logits(5, kVocabulary, 4);
+  std::vector<uint64_t> mask(3);
+  for (const TokenId id : {3u, 64u, 77u, 129u}) mask[id / 64] |= uint64_t{1} << (id % 64);
+  Sampler sampler(kernels::best_kernels(), kVocabulary);
+  std::set<TokenId> chosen;
+  SamplingParams params;
+  for (Position position = 0; position < 300; ++position)
+    chosen.insert(sampler.choose(logits, {params, {}, {}, {}, {}, 0, position, mask}));
+  EXPECT_THAT(chosen, ElementsAre(3, 64, 77, 129));
+  TokenId best = 3;
+  for (const TokenId id : {64u, 77u, 129u}) best = logits[id] > logits[best] ? id : best;
+  params.temperature = 0;
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, {}, 0, 0, mask}), best);
+}
+
+// Whatever else forbids all of them, one of them is said.
+TEST_F(Sampling, the_mask_wins_over_everything_else) {
+  constexpr size_t kVocabulary = 70;
+  const auto logits = random_logits(6, kVocabulary, 4);
+  const std::vector<uint64_t> mask{0, 0b100000};  // 69
+  Sampler sampler(kernels::best_kernels(), kVocabulary);
+  const std::vector<TokenId> masked{69};
+  SamplingParams params;
+  params.allowed = {1, 2};
+  params.bad_words = {{69}};
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, masked, 0, 0, mask}), 69u);
+  params.temperature = 0;
+  EXPECT_EQ(sampler.choose(logits, {params, {}, {}, {}, masked, 0, 0, mask}), 69u);
+}
+
 }  // namespace
 }  // namespace baton::model

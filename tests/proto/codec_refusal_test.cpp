@@ -91,6 +91,10 @@ TEST(CodecRefuses, negative_durations_but_not_a_deadline_that_has_passed) {
 TEST(CodecRefuses, unknown_enum_values) {
   // PartParams.first of a submitted request: 77.
   expect_refused(submit_with([](auto& r) { r.parts.first = static_cast<Part>(77); }), "part");
+  expect_refused(submit_with([](auto& r) {
+                   r.constraint = ConstraintParams{.form = static_cast<ConstraintParams::Form>(77)};
+                 }),
+                 "form");
   // FromDecode.gave_up (2) of two bytes: GaveUp.why (3) = 77, then none at all.
   EXPECT_THAT(parse_text<FromDecode>("\x12\x02\x18\x4D").error().message, HasSubstr("GaveUp.why"));
   EXPECT_FALSE(parse_text<FromDecode>(std::string_view("\x12\x00", 2)));

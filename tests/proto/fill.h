@@ -49,6 +49,7 @@ inline void fill(Counter& c, ReportParams& to);
 inline void fill(Counter& c, Part& to);
 inline void fill(Counter& c, Marker& to);
 inline void fill(Counter& c, PartParams& to);
+inline void fill(Counter& c, ConstraintParams& to);
 inline void fill(Counter& c, RequestState& to);
 inline void fill(Counter& c, PromptScore& to);
 inline void fill(Counter& c, PromptScoreRun& to);
@@ -130,11 +131,17 @@ inline void fill(Counter& c, PartParams& to) {
   auto& [first, markers, reasoning_max] = to;
   fill_all(c, first, markers, reasoning_max);
 }
+inline void fill(Counter& c, ConstraintParams& to) {
+  auto& [form, text, waits, reasoning_end, reasoning_begin, call_begin] = to;
+  form = ConstraintParams::Form::grammar;  // not the default
+  fill_all(c, text, reasoning_end, reasoning_begin, call_begin);
+  fill_flag(waits);
+}
 inline void fill(Counter& c, RequestState& to) {
-  auto& [id, attempt, model, prompt, choices, sampling, stop, report, parts, known, tenant,
-         priority, time_left, age] = to;
-  fill_all(c, id, attempt, model, prompt, choices, sampling, stop, report, parts, known, tenant,
-           priority, time_left, age);
+  auto& [id, attempt, model, prompt, choices, sampling, stop, report, parts, constraint, known,
+         tenant, priority, time_left, age] = to;
+  fill_all(c, id, attempt, model, prompt, choices, sampling, stop, report, parts, constraint, known,
+           tenant, priority, time_left, age);
 }
 inline void fill(Counter& c, TokenLogprob& to) {
   auto& [token, logprob] = to;

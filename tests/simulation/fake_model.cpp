@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "decode/output_text.h"
+#include "model/constraint/matcher.h"
+#include "model/constraint/specification.h"
 
 namespace baton::simulation {
 namespace {
@@ -27,13 +29,21 @@ uint64_t entry_value(uint32_t layer, uint64_t before, TokenId token, bool prefil
 
 using Sums = std::array<uint64_t, kMainLayers>;
 
+// A mask (if there is one) wins over what is masked.
 TokenId sample(const Sums& sums, const SamplingParams& sampling, ChoiceIndex choice,
-               uint32_t position, std::span<const TokenId> masked) {
+               uint32_t position, std::span<const TokenId> masked, std::span<const uint64_t> mask) {
+  const auto forbidden = [&](TokenId token) {
+    return std::find(masked.begin(), masked.end(), token) != masked.end();
+  };
+  const auto allowed = [&](TokenId token) { return mask.empty() || (mask[0] >> token & 1) != 0; };
+  bool any = false;
+  for (TokenId token = 0; token < kVocabulary; ++token)
+    any = any || (allowed(token) && !forbidden(token));
   uint64_t key = mix(sums[0] ^ std::rotl(sums[1], 17) ^
                      mix(sampling.seed + choice * 977 + uint64_t{position} * 131071));
   for (;; key = mix(key + 1)) {
     const auto token = static_cast<TokenId>(key % kVocabulary);
-    if (std::find(masked.begin(), masked.end(), token) == masked.end()) return token;
+    if (allowed(token) && !(any && forbidden(token))) return token;
   }
 }
 
@@ -107,10 +117,58 @@ text::Tokenizer fake_tokenizer() {
   return std::move(*tokenizer);
 }
 
+namespace {
+
+// What a form allows, found by trying each token; apart from what decode does.
+class SlowForm {
+ public:
+  SlowForm(const std::optional<ConstraintParams>& params, const text::Tokenizer& tokenizer,
+           std::vector<TokenId> end_tokens)
+      : params_(params), tokenizer_(tokenizer), end_tokens_(std::move(end_tokens)) {
+    if (!params) return;
+    automaton_ = constraint::compile(params->form, params->text);
+    check(automaton_->has_value(), "a form of the simulation compiles");
+    matcher_.emplace(**automaton_);
+    waits_ = params->waits;
+  }
+
+  std::vector<uint64_t> mask() const {
+    if (!params_ || waits_) return {};
+    uint64_t mask = 0;
+    for (TokenId token = 0; token < kEndToken; ++token) {
+      constraint::Matcher probe = *matcher_;
+      const auto bytes = tokenizer_.token_bytes(token);
+      if (!bytes.empty() && probe.advance(bytes)) mask |= uint64_t{1} << token;
+    }
+    if (mask == 0 || matcher_->can_end()) {
+      for (const TokenId token : end_tokens_) mask |= uint64_t{1} << token;
+    }
+    return {mask};
+  }
+  void push(TokenId token) {
+    if (!params_) return;
+    if (waits_)
+      waits_ = token != params_->reasoning_end;
+    else if (std::find(end_tokens_.begin(), end_tokens_.end(), token) == end_tokens_.end())
+      matcher_->advance(tokenizer_.token_bytes(token));
+  }
+
+ private:
+  std::optional<ConstraintParams> params_;
+  const text::Tokenizer& tokenizer_;
+  std::vector<TokenId> end_tokens_;
+  std::optional<Result<constraint::Automaton>> automaton_;
+  std::optional<constraint::Matcher> matcher_;
+  bool waits_ = false;
+};
+
+}  // namespace
+
 std::vector<TokenEvent> reference(const RequestState& request, ChoiceIndex choice,
                                   const text::Tokenizer& tokenizer) {
   decode::OutputText text(tokenizer, request, choice, {kEndToken});
   std::vector<TokenEvent> events;
+  SlowForm form(request.constraint, tokenizer, text.stop_tokens());
   Sums sums{};
   const auto n = static_cast<uint32_t>(request.prompt.size());
   for (uint32_t p = 0; p < n; ++p) add_row(sums, p, request.prompt[p], p + 1 < n);
@@ -119,8 +177,10 @@ std::vector<TokenEvent> reference(const RequestState& request, ChoiceIndex choic
     const bool masked = events.size() < request.stop.min_tokens;
     const TokenId token =
         sample(sums, request.sampling, choice, p + 1,
-               masked ? std::span<const TokenId>(text.stop_tokens()) : std::span<const TokenId>());
+               masked ? std::span<const TokenId>(text.stop_tokens()) : std::span<const TokenId>(),
+               form.mask());
     events.push_back(text.push(text.parts().forced().value_or(token)));
+    form.push(events.back().token);
   }
   return events;
 }
@@ -210,8 +270,9 @@ model::SequenceResult run_rows(const model::SequenceRows& rows, kvcache::PoolMem
     if (i + 1 < known) write_mtp(pool, rows.pages, p, rows.tokens[i + 1]);
     if (i + 1 < known || !accepted) continue;
     const bool forced = rows.forced && i + 1 == known;
+    const auto mask = rows.masks.empty() ? rows.masks : rows.masks.subspan(i + 1 - known, 1);
     const TokenId said =
-        forced ? *rows.forced : sample(sums, *rows.sampling, rows.choice, p + 1, rows.masked);
+        forced ? *rows.forced : sample(sums, *rows.sampling, rows.choice, p + 1, rows.masked, mask);
     result.tokens.push_back({said, 0.0f, {}, {}});
     write_mtp(pool, rows.pages, p, said);
     sums_said = sums;
@@ -221,7 +282,7 @@ model::SequenceResult run_rows(const model::SequenceRows& rows, kvcache::PoolMem
   const auto next = rows.first + known + static_cast<uint32_t>(result.tokens.size()) - 1;
   add_row(sums_said, next, result.tokens.back().token, false);
   for (uint32_t d = 0; d < rows.draft_depth; ++d) {
-    TokenId draft = sample(sums_said, *rows.sampling, rows.choice, next + d + 1, {});
+    TokenId draft = sample(sums_said, *rows.sampling, rows.choice, next + d + 1, {}, {});
     if (mix(sum_before(pool, rows.pages, kMainLayers, next + d)) % 3 == 0) draft = (draft + 1) % 62;
     result.drafts.push_back(draft);
     if (d + 1 == rows.draft_depth) break;

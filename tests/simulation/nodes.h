@@ -124,6 +124,7 @@ class DecodeNode final : public Node {
   void act(const decode::DigestPages& action);
   void act(const decode::CopyPage& action);
   void act(const decode::Compute& action);
+  void act(const decode::CompileForm& action);
   void act(const decode::Beat& action);
   void act(const decode::Drained&);
   LinkPtr link_to(const Peer& prefill);

@@ -156,6 +156,14 @@ void DecodeNode::act(const decode::Compute& action) {
   });
 }
 
+void DecodeNode::act(const decode::CompileForm& action) {
+  soon(world_.network.delay(100us, 50ms), [this, key = action.key] {
+    auto language = constraint::Language::compile(key.first, key.second, world_.vocabulary);
+    check(language.has_value(), "a form of the simulation compiles");
+    feed(decode::FormCompiled{key, std::shared_ptr<constraint::Language>(std::move(*language))});
+  });
+}
+
 void DecodeNode::act(const decode::Beat& action) {
   scheduler_.send(Heartbeat{peer_, Role::decode, fake_manifest(), action.load, action.draining,
                             action.accepted, std::nullopt});

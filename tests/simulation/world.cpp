@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "decode/forms/form_compiler.h"
 #include "tests/simulation/fake_model.h"
 
 namespace baton::simulation {
@@ -16,7 +17,11 @@ const std::array<const char*, 5> kMortals = {"scheduler", "prefill-0", "prefill-
 }  // namespace
 
 World::World(uint64_t seed, const text::Tokenizer& tokens, Sabotage how)
-    : random(seed), network(time, random), tokenizer(tokens), sabotage(how) {
+    : random(seed),
+      network(time, random),
+      tokenizer(tokens),
+      vocabulary(decode::form_bytes(tokens, kVocabulary)),
+      sabotage(how) {
   faulty_ = seed % 8 != 0 && how == Sabotage::none;  // one of eight has a fair day
   pages = random.chance(0.3) ? 14 + static_cast<uint32_t>(random.below(10)) : 64;
   crowded_ = pages < 64 && random.chance(0.3);
@@ -90,6 +95,16 @@ RequestState World::draw_request(uint64_t id) {
     if (random.chance(0.5)) {
       request.parts.reasoning_max = static_cast<uint32_t>(random.below(20));
     }
+  }
+  if (random.chance(0.3)) {
+    static const ConstraintParams kForms[] = {
+        {.form = ConstraintParams::Form::regex, .text = "([A-Z]{3}(ab)*){2,60}"},
+        {.form = ConstraintParams::Form::choice, .text = R"(["AB", "ABBA", "XYZ"])"},
+        {.form = ConstraintParams::Form::grammar, .text = R"g(root ::= (word | "a" root "b"){2,40}
+                     word ::= [C-W] | "\u00e9" | "\u20ac")g"}};
+    request.constraint = kForms[random.below(3)];
+    request.constraint->waits = random.chance(0.3);
+    if (request.constraint->waits) request.constraint->reasoning_end = 6;
   }
   return request;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/hash/counter_rng.h"
+#include "model/constraint/token_trie.h"
 #include "model/text/tokenizer.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/nodes.h"
@@ -47,6 +48,7 @@ class World {
   SeededRandom random;
   Network network;
   const text::Tokenizer& tokenizer;
+  const constraint::TokenTrie vocabulary;
   const Sabotage sabotage;
   uint32_t pages = 64;  // of each instance's pool
   bool settling = false;

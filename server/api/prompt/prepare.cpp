@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/constraint/specification.h"
 #include "server/api/dialects/anthropic_request.h"
 #include "server/api/dialects/responses_request.h"
 #include "server/api/prompt/messages.h"
@@ -39,11 +40,64 @@ ApiError at_prompt(const GenerateRequest& request, Error error) {
   return out;
 }
 
-// Nothing here keeps an answer to a form yet, and an answer in another form would be no answer.
-ApiResult<void> check_constraint(const GenerateRequest& request) {
-  if (!request.constraint) return {};
-  return unsupported_parameter(request.constraint->param,
-                               "this server can't keep its answers to a given form.");
+// The form that the answer must have, as decode will read it; compiled here, so that what can't be
+// kept is refused before anything is spent on it.
+ApiResult<std::optional<ConstraintParams>> read_form(const GenerateRequest& request) {
+  using Kind = ConstraintSpec::Kind;
+  if (!request.constraint) return std::optional<ConstraintParams>();
+  const ConstraintSpec& spec = *request.constraint;
+  ConstraintParams form;
+  switch (spec.kind) {
+    case Kind::json_object:
+      form.form = ConstraintParams::Form::json_object;
+      break;
+    case Kind::json_schema:
+      form.form = ConstraintParams::Form::json_schema;
+      form.text = spec.value.dump();
+      break;
+    case Kind::regex:
+      form.form = ConstraintParams::Form::regex;
+      form.text = spec.value.get<std::string>();
+      break;
+    case Kind::choice:
+      form.form = ConstraintParams::Form::choice;
+      form.text = spec.value.dump();
+      break;
+    case Kind::grammar:
+      form.form = ConstraintParams::Form::grammar;
+      form.text = spec.value.get<std::string>();
+      break;
+  }
+  if (const auto compiled = constraint::compile(form.form, form.text); !compiled)
+    return bad_value(spec.param, "{}.", compiled.error().message);
+  return std::optional(std::move(form));
+}
+
+// Whether the prompt ends inside reasoning: its last thinking token opens it.
+bool begins_reasoning(const std::vector<TokenId>& prompt, const SpecialTokens& special) {
+  const auto last = std::find_if(prompt.rbegin(), prompt.rend(), [&](TokenId token) {
+    return token == special.think_begin || token == special.think_end;
+  });
+  return last != prompt.rend() && *last == special.think_begin;
+}
+
+// Reasoning, and a call of a tool in place of the answer, are not bound to the form.
+void add_form(const Prepared& prepared, const SpecialTokens& special, RequestState& state) {
+  state.constraint = prepared.form;
+  if (!state.constraint) return;
+  ConstraintParams& form = *state.constraint;
+  state.stop.ignore_eos = false;  // a form has an end
+  if (prepared.request.is_chat() && special.can_think()) {
+    form.waits = begins_reasoning(state.prompt, special);
+    form.reasoning_end = special.think_end;
+    const bool closed = state.prompt.back() == special.think_end || prepared.request.go_on;
+    if (!form.waits && !closed) form.reasoning_begin = special.think_begin;
+  }
+  if (!prepared.rules.parses_calls) return;
+  if (!prepared.rules.call_begun.empty())
+    state.constraint.reset();
+  else
+    form.call_begin = special.tool_calls_begin;
 }
 
 // As a bad word may begin an answer, or stand behind a space.
@@ -104,16 +158,9 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
   state.tenant = request.cache_salt;
   state.priority = request.priority;
   state.prompt = std::move(prompt);
+  add_form(prepared, model.special, state);
   prepared.states.push_back(std::move(state));
   return {};
-}
-
-// Whether the prompt ends inside reasoning: its last thinking token opens it.
-bool begins_reasoning(const std::vector<TokenId>& prompt, const SpecialTokens& special) {
-  const auto last = std::find_if(prompt.rbegin(), prompt.rend(), [&](TokenId token) {
-    return token == special.think_begin || token == special.think_end;
-  });
-  return last != prompt.rend() && *last == special.think_begin;
 }
 
 // A call that must come is begun in the prompt, so that nothing else can.
@@ -189,7 +236,8 @@ ApiResult<Prepared> prepare(GenerateRequest request, const TextModel& model) {
   Prepared prepared;
   prepared.request = std::move(request);
   const GenerateRequest& asked = prepared.request;
-  BATON_CHECKED(check_constraint(asked));
+  BATON_TRY(form, read_form(asked));
+  prepared.form = std::move(form);
   if (asked.is_chat()) {
     BATON_CHECKED(prepare_conversation(prepared, model));
     return prepared;

@@ -21,6 +21,7 @@ struct Prepared {
   std::vector<RequestState> states;
   std::vector<std::string> echoes;  // the prompts' texts, if asked to be echoed
   OutputRules rules;                // of a chat, which has one prompt
+  std::optional<ConstraintParams> form;  // as decode will read it
 };
 
 // The body of a request in this dialect. `memory`: items that it may refer to; may be null.

@@ -91,6 +91,15 @@ std::optional<ConstraintSpec> read_format(Fields& fields, const Json& format,
   return std::nullopt;
 }
 
+bool may_name_form(std::string_view body) {
+  for (const std::string_view name : {"\"response_format\"", "\"structured_outputs\"", "\"guided_",
+                                      "\"format\"", "\"json_schema\"", "\"regex\"", "\"ebnf\"",
+                                      "\"grammar\"", "\\u"}) {  // or a name in escapes
+    if (body.find(name) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 std::optional<ConstraintSpec> read_constraint(Fields& fields) {
   std::optional<ConstraintSpec> spec;
   if (const Json* format = fields.get("response_format")) {

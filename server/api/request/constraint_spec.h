@@ -1,6 +1,6 @@
 // ConstraintSpec: what form a client wants of an answer: any JSON, a schema, a regular expression,
 // one of some texts, or a grammar. Read from every name that clients have for it; whether it can be
-// kept to is for others to say. Thread safety: values and pure functions.
+// kept to is said by model/constraint. Thread safety: values and pure functions.
 #pragma once
 
 #include <optional>
@@ -25,5 +25,8 @@ std::optional<ConstraintSpec> read_constraint(Fields& fields);
 // `flat`: name and schema lie beside the type (responses), not in an object of their own.
 std::optional<ConstraintSpec> read_format(Fields& fields, const Json& format,
                                           const std::string& param, bool flat);
+
+// Whether a body may ask for a form, by its names as text: one that does is never missed.
+bool may_name_form(std::string_view body);
 
 }  // namespace baton::server::api

@@ -45,6 +45,7 @@ TEST(StepWire, AReportComesBackAsItWas) {
 struct Example {
   std::vector<PageId> pages{PageId(4), PageId(9)};
   std::vector<TokenId> tokens{5, 6}, drafts{7, 8, 9}, prompt{1, 2, 3}, output{5, 6}, masked{11};
+  std::vector<uint64_t> masks{1, 2, 3, 4};
   SamplingParams sampling{.temperature = 0.5f,
                           .top_p = 0.9f,
                           .top_k = 7,
@@ -75,6 +76,7 @@ struct Example {
     r.output = output;
     r.choice = 5;
     r.masked = masked;
+    r.masks = masks;
     r.forced = 12;
     r.draft_depth = 3;
     return r;
@@ -99,6 +101,7 @@ void expect_same(const SequenceRows& back, const SequenceRows& was) {
   EXPECT_EQ(list(back.prompt), list(was.prompt));
   EXPECT_EQ(list(back.output), list(was.output));
   EXPECT_EQ(list(back.masked), list(was.masked));
+  EXPECT_EQ(list(back.masks), list(was.masks));
   EXPECT_EQ(back.choice, was.choice);
   EXPECT_EQ(back.draft_depth, was.draft_depth);
   ASSERT_EQ(back.sampling == nullptr, was.sampling == nullptr);

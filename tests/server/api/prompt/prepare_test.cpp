@@ -221,5 +221,70 @@ TEST_F(PrepareSpecial, an_answer_to_go_on_with_may_be_echoed) {
   EXPECT_EQ(prepared->echoes, std::vector<std::string>{"Ro"});
 }
 
+TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
+  testing::FakeModel model;
+  model.make_special();
+  const std::string head = R"({"messages":[{"role":"user","content":"hi"}],"ignore_eos":true,)";
+  const std::string schema =
+      R"("response_format":{"type":"json_schema","json_schema":{"schema":{"type":"null"}}})";
+  auto prepared = prepare_chat(head + schema + "}", model, {});
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  const auto& form = prepared->states[0].constraint;
+  ASSERT_TRUE(form);
+  EXPECT_EQ(form->form, ConstraintParams::Form::json_schema);
+  EXPECT_EQ(form->text, R"({"type":"null"})");
+  EXPECT_FALSE(form->waits);
+  EXPECT_EQ(form->reasoning_begin, testing::FakeModel::kThink);
+  EXPECT_EQ(form->reasoning_end, testing::FakeModel::kThought);
+  EXPECT_FALSE(form->call_begin);
+  EXPECT_FALSE(prepared->states[0].stop.ignore_eos) << "a form has an end";
+
+  prepared =
+      prepare_chat(head + schema + R"(,"chat_template_kwargs":{"thinking":true}})", model, {});
+  ASSERT_TRUE(prepared);
+  EXPECT_TRUE(prepared->states[0].constraint->waits);
+  EXPECT_FALSE(prepared->states[0].constraint->reasoning_begin);
+
+  const std::string tools =
+      R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}],)";
+  prepared = prepare_chat(head + tools + schema + "}", model, {});
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  EXPECT_EQ(prepared->states[0].constraint->call_begin, testing::FakeModel::kCalls);
+  prepared = prepare_chat(head + tools + R"("tool_choice":"required",)" + schema + "}", model, {});
+  ASSERT_TRUE(prepared);
+  EXPECT_FALSE(prepared->states[0].constraint) << "a call is all that may come";
+}
+
+TEST(Prepare, every_kind_of_form_is_understood) {
+  using Form = ConstraintParams::Form;
+  const std::tuple<const char*, Form, const char*> cases[] = {
+      {R"("response_format":{"type":"json_object"})", Form::json_object, ""},
+      {R"("structured_outputs":{"regex":"[ab]+"})", Form::regex, "[ab]+"},
+      {R"("guided_choice":["a","b"])", Form::choice, R"(["a","b"])"},
+      {R"("guided_json":"{\"type\":\"null\"}")", Form::json_schema, R"({"type":"null"})"},
+      {R"("guided_grammar":"root ::= \"x\"")", Form::grammar, R"(root ::= "x")"}};
+  for (const auto& [field, form, text] : cases) {
+    const auto prepared =
+        prepare_completion(std::string(R"({"prompt":"ab",)") + field + "}", kModel, {});
+    ASSERT_TRUE(prepared) << field << prepared.error().message;
+    ASSERT_TRUE(prepared->states[0].constraint) << field;
+    EXPECT_EQ(prepared->states[0].constraint->form, form);
+    EXPECT_EQ(prepared->states[0].constraint->text, text);
+    EXPECT_FALSE(prepared->states[0].constraint->reasoning_begin);
+  }
+}
+
+TEST(Prepare, a_form_that_can_not_be_kept_is_refused_by_its_keyword) {
+  const auto prepared = prepare_completion(
+      R"({"prompt":"a","response_format":{"type":"json_schema","json_schema":
+          {"schema":{"properties":{"x":{"not":{}}}}}}})",
+      kModel, {});
+  ASSERT_FALSE(prepared);
+  EXPECT_EQ(prepared.error().status, 400);
+  EXPECT_EQ(prepared.error().param, "response_format.json_schema.schema");
+  EXPECT_EQ(prepared.error().message,
+            "json_schema: the keyword 'not' is not supported, at #/properties/x.");
+}
+
 }  // namespace
 }  // namespace baton::server::api

@@ -92,5 +92,14 @@ TEST(ConstraintSpec, a_schema_in_text_is_as_bounded_as_a_body) {
   EXPECT_FALSE(fields.ok());
 }
 
+TEST(ConstraintSpec, a_body_that_may_ask_for_a_form_is_known_by_its_text) {
+  for (const char* yes :
+       {R"({"response_format":{"type":"json_object"}})", R"({"guided_regex":"a"})",
+        R"({"text":{"format":{"type":"json_schema"}}})", R"({"structured_outputs":{"json":{}}})",
+        R"({"response\u005fformat":{"type":"json_object"}})", R"({"ebnf":"x"})"})
+    EXPECT_TRUE(may_name_form(yes)) << yes;
+  EXPECT_FALSE(may_name_form(R"({"messages":[{"role":"user","content":"a regex\n"}]})"));
+}
+
 }  // namespace
 }  // namespace baton::server::api
