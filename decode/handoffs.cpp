@@ -147,6 +147,7 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
     return;
   }
   job->digests = seal.pages;
+  job->cached = std::min(seal.cached, job->tokens);
   if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
   job->phase = Phase::sealed;
   job->resend_at = now + limits_.resend_after;
@@ -241,7 +242,7 @@ void Handoffs::on(const Digested& digested, Instant now) {
     return;
   }
   Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved,
-            job.landed};
+            job.landed, job.cached};
   actions_.push_back(TellPrefill{job.prefill, Commit{id, job.session}});
   done_.push_back(std::move(done));
   by_request_.erase(job.request);

@@ -161,6 +161,7 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, RequestState stat
     auto self = weak.lock();
     if (!self || self->ended) return;
     context_.metrics.finished(timeline, context_.clock.now() - self->arrived);
+    self->usage.cached_tokens = timeline.decode.cached_tokens;
     self->sink->finish(self->usage);
     end(self, self->reason);
   };

@@ -59,6 +59,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   size_t open_ = 0;  // prompts that are not finished
   std::string finished_reason_ = "stop";
   uint64_t tokens_ = 0;
+  uint64_t cached_tokens_ = 0;  // of the prompts that are finished
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
   std::optional<api::Prepared> prepared_;
@@ -197,6 +198,7 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
   context_.metrics.finished(timeline, elapsed());
+  cached_tokens_ += timeline.decode.cached_tokens;
   if (explain_) {
     const Duration measured = first_tokens_[prompt].value_or(elapsed());
     if (!explained_.empty()) explained_ += ',';
@@ -209,7 +211,7 @@ void GenerateSession::finish() {
   // One prompt has one timeline; several have a list.
   if (explain_ && prepared_->states.size() > 1) explained_ = '[' + explained_ + ']';
   std::string out;
-  answer_->finish(/*cached_tokens=*/0, explained_, out);
+  answer_->finish(cached_tokens_, explained_, out);
   if (prepared_->request.store) {
     for (auto& [id, item] : answer_->items()) route_.memory_->put(id, std::move(item));
   }
