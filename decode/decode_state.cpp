@@ -188,6 +188,7 @@ void DecodeState::collect_handoffs() {
     request.times.queued = done.reserved - request.submitted;
     request.times.prefilled = done.landed - done.reserved;
     request.times.exposed = now_ - done.landed;
+    request.times.cached_tokens = done.cached;
     request.phase = Phase::waiting;
     request.phase_since = now_;
     beat_due_ = true;

@@ -33,9 +33,9 @@ void Handoffs::start(const RequestState& request, const Peer& prefill, Duration 
   job.wants_scores = request.report.prompt_logprobs.has_value();
   job.heard = now;
   actions_.push_back(TellPrefill{
-      prefill,
-      PrefillJob{prefill.incarnation, id, request.id, request.attempt, request.prompt,
-                 request.tenant, request.priority, time_left, request.report.prompt_logprobs}});
+      prefill, PrefillJob{prefill.incarnation, id, request.id, request.attempt, request.prompt,
+                          request.tenant, request.cache_salt, request.priority, time_left,
+                          request.report.prompt_logprobs}});
   jobs_.emplace(id, std::move(job));
   by_request_.emplace(request.id, id);
 }
@@ -147,6 +147,7 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
     return;
   }
   job->digests = seal.pages;
+  job->cached = std::min(seal.cached, job->tokens);
   if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
   job->phase = Phase::sealed;
   job->resend_at = now + limits_.resend_after;
@@ -240,8 +241,8 @@ void Handoffs::on(const Digested& digested, Instant now) {
       ask_again(id, job, now);
     return;
   }
-  Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved,
-            job.landed};
+  Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved, job.landed,
+            job.cached};
   actions_.push_back(TellPrefill{job.prefill, Commit{id, job.session}});
   done_.push_back(std::move(done));
   by_request_.erase(job.request);

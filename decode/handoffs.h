@@ -52,6 +52,7 @@ class Handoffs {
     std::vector<PageId> prompt_pages;  // in use, with one reference, whole and verified
     std::vector<PageId> growth_pages;  // reserved
     Instant reserved, landed;
+    uint32_t cached = 0;  // entries that prefill has found, not computed
   };
   struct Lost {
     RequestId request;
@@ -85,6 +86,7 @@ class Handoffs {
     SessionId session;
     std::vector<PageId> growth;
     std::vector<Digest> digests;  // as sealed
+    uint32_t cached = 0;          // as sealed: entries that were not computed
     bool wants_scores = false;
     uint32_t scored = 0;  // tokens of the prompt, the first not counted
     uint64_t number = 0;  // grows from job to job

@@ -102,12 +102,15 @@ Result<void> AllRoles::start() {
 }
 
 Result<void> AllRoles::start_prefill() {
-  const auto options = instance_options(up_, up_.prefill, "prefill-0");
+  prefill::PrefillOptions prefill;
+  prefill.instance = instance_options(up_, up_.prefill, "prefill-0");
+  prefill.prefix_caching = up_.prefix_caching;
+  const model::InstanceOptions& options = prefill.instance;
   BATON_TRY(instance, model::Instance::open(options, parallel::lone_port(), clock_));
   prefill_instance_ = std::move(instance);
   prefill_ = std::make_unique<prefill::PrefillWorker>(io_.get_executor(), clock_,
                                                       Log("prefill", options.name),
-                                                      *prefill_instance_, options, *connector_);
+                                                      *prefill_instance_, prefill, *connector_);
   BATON_TRY(listener, network_.listen(io_.get_executor(), options.name, prefill_->acceptors()));
   prefill_->start(listener->address(), [this] { io_.stop(); });
   listeners_.push_back(std::move(listener));

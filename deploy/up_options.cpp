@@ -93,6 +93,8 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
                  "MTP drafts a sequence and step at most, as many as pay; 0: none")
       ->check(CLI::Range(0, 8))
       ->capture_default_str();
+  app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", o.prefix_caching,
+               "prefill keeps pages of prompts for others that begin the same [on]");
   app.add_option("--local-prefill-tokens", o.local_prefill_tokens,
                  "prompts of up to that many tokens are prefilled by decode itself")
       ->capture_default_str();
@@ -191,6 +193,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
       worker.command.push_back("--draft-tokens");
       worker.command.push_back(std::to_string(o.draft_tokens));
     }
+    if (role == "prefill" && !o.prefix_caching)
+      worker.command.push_back("--no-enable-prefix-caching");
     plan.workers.push_back(std::move(worker));
   }
 }

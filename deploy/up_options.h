@@ -29,6 +29,7 @@ struct UpOptions {
   uint32_t max_num_seqs = 64;
   uint32_t max_num_batched_tokens = 512;
   uint32_t draft_tokens = 1;
+  bool prefix_caching = true;
   uint32_t rebalance_s = 600;
   uint32_t rearrange_s = 60;  // of prefill
   uint32_t local_prefill_tokens = 0;

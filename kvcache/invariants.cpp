@@ -16,7 +16,8 @@ std::optional<std::string> broken_invariant(const PagePool& pool) {
     seen.filling += page.state == PageState::filling;
     seen.in_use += page.state == PageState::in_use;
     seen.cached += page.state == PageState::cached;
-    if ((page.state == PageState::free) != (page.references == 0)) {
+    const bool read = page.state != PageState::free && page.state != PageState::cached;
+    if (read != (page.references > 0)) {
       return fmt::format("page {} is {} with {} references", i, to_string(page.state),
                          page.references);
     }

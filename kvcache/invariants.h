@@ -13,7 +13,7 @@
 namespace baton::kvcache {
 
 // Every page is counted in its state, once; the free list holds the free pages and no other; a page
-// has references if and only if it is not free.
+// has references if and only if it is neither free nor cached.
 std::optional<std::string> broken_invariant(const PagePool& pool);
 
 // Each page of an open session is reserved or filling, under the session's epoch, with one

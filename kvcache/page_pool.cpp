@@ -68,6 +68,28 @@ void PagePool::release(PageId id) {
   free_.push_back(id);
 }
 
+void PagePool::keep(PageId id) {
+  Page& page = at(id);
+  check(page.state == PageState::in_use && page.references == 1,
+        "only a page in use, by its last reference, is kept");
+  page.references = 0;
+  move(page, PageState::cached);
+}
+
+void PagePool::reuse(PageId id) {
+  Page& page = at(id);
+  check(page.state == PageState::cached, "only a cached page is reused");
+  page.references = 1;
+  move(page, PageState::in_use);
+}
+
+void PagePool::evict(PageId id) {
+  Page& page = at(id);
+  check(page.state == PageState::cached, "only a cached page is evicted");
+  move(page, PageState::free);
+  free_.push_back(id);
+}
+
 PagePool::Page& PagePool::at(PageId page) {
   check(page.value < pages_.size(), "a page that the pool doesn't have is named");
   return pages_[page.value];

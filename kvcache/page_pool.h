@@ -1,11 +1,11 @@
 // PagePool: the accounts of a pool of pages; it never touches their bytes.
 //
 // A page is free, reserved (promised to a session, nothing landed), filling (being written by a
-// session or by a prefill), in use (read by running requests, counted by references) or cached
-// (kept for reuse by the prefix index, which is yet to come: no page enters that state today).
-// Invariants: free + reserved + filling + in_use + cached = total; a page that is not free has at
-// least one reference; a page's epoch grows by one each time it leaves the free state, so that a
-// name (page, epoch) does not return until 2^32 allocations of that page later.
+// session or by a prefill), in use (complete: read by running requests, counted by references) or
+// cached (complete, read by nobody, kept for reuse; prefix/prefix_cache.h says which and how long).
+// Invariants: free + reserved + filling + in_use + cached = total; a page has references if and
+// only if it is neither free nor cached; a page's epoch grows by one each time it leaves the free
+// state, so that a name (page, epoch) does not return until 2^32 allocations of that page later.
 // Pure: no clock, thread or chance. Thread safety: its owner's thread only.
 #pragma once
 
@@ -33,7 +33,10 @@ class PagePool {
   void advance(PageId page, PageState to);
 
   void add_reference(PageId page);  // in_use only: a fork shares it
-  void release(PageId page);        // drops a reference; the last one frees it. Any state but free
+  void release(PageId page);        // drops a reference; the last one frees it
+  void keep(PageId page);           // drops the last reference of a page in use: it is cached
+  void reuse(PageId page);          // a cached page is in use again, with one reference
+  void evict(PageId page);          // a cached page is free
 
   PageState state(PageId page) const { return at(page).state; }
   Epoch epoch(PageId page) const { return at(page).epoch; }

@@ -1,6 +1,8 @@
 #include "kvcache/pool_memory.h"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace baton::kvcache {
 
@@ -60,6 +62,15 @@ std::span<std::byte> PoolMemory::block(PageId page, uint32_t layer) {
 
 std::span<const std::byte> PoolMemory::block(PageId page, uint32_t layer) const {
   return mapping_.bytes().subspan(offset_of(page, layer), format_.block_bytes());
+}
+
+void copy_page(PoolMemory& memory, PageId from, PageId to, uint32_t tokens) {
+  check(tokens <= kPageTokens, "a page holds 64 tokens");
+  const size_t bytes = size_t{tokens} * memory.format().entry_bytes;
+  for (uint32_t layer = 0; layer < memory.format().layers; ++layer) {
+    const auto source = std::as_const(memory).block(from, layer).first(bytes);
+    std::copy(source.begin(), source.end(), memory.block(to, layer).begin());
+  }
 }
 
 Digest page_digest(const PoolMemory& memory, PageId page, uint32_t tokens) {

@@ -74,6 +74,9 @@ inline constexpr uint32_t tokens_in_page(uint32_t tokens, uint32_t page) {
   return tokens - before < kPageTokens ? static_cast<uint32_t>(tokens - before) : kPageTokens;
 }
 
+// Copies the first `tokens` tokens of a page, in every layer, to another page.
+void copy_page(PoolMemory& memory, PageId from, PageId to, uint32_t tokens);
+
 // The digest of the first `tokens` tokens of a page: over layer 0, 1, ..., each token by token. It
 // does not depend on where the blocks lie, so that both ends of a hand-off can compute it.
 Digest page_digest(const PoolMemory& memory, PageId page, uint32_t tokens);

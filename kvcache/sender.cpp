@@ -36,6 +36,13 @@ std::vector<OutgoingFrame> HandoffSender::layer_finished(uint32_t layer, uint32_
   return out;
 }
 
+void HandoffSender::replace_page(uint32_t index, PageId page) {
+  check(index < pages_.size(), "a page that the job doesn't have is replaced");
+  for (const uint32_t named : final_pages_)
+    check(named <= index, "a page is replaced whose frames are on their way");
+  pages_[index] = page;
+}
+
 std::vector<OutgoingFrame> HandoffSender::resend(std::span<const FrameName> names) const {
   std::vector<FrameName> once;
   for (const FrameName& name : names) {

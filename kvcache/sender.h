@@ -40,6 +40,9 @@ class HandoffSender {
   // left out: they come when they are final, or never were.
   std::vector<OutgoingFrame> resend(std::span<const FrameName> names) const;
 
+  // The job's page number `index`, of which no frame was named yet, lies elsewhere.
+  void replace_page(uint32_t index, PageId page);
+
   bool all_posted() const { return named_ == size_t{format_.layers} * pages_.size(); }
 
   JobId job() const { return reserved_.job; }

@@ -2,7 +2,9 @@
 //
 // Jobs are served in the order in which they are given; a step holds, for each DP group, at most
 // `rows_max` rows of at most `sequences_max` of its jobs. A long prompt is cut into chunks; where
-// it is cut changes nothing but the time (README, "Same request, same bytes"). Pure function.
+// it is cut changes nothing but the time (README, "Same request, same bytes"). A job whose next
+// page is computed in this step for one before it, of the same prefix, waits for that page instead
+// of computing the same. Pure function.
 #pragma once
 
 #include <cstdint>

@@ -61,6 +61,10 @@ struct PostFrames {
 struct ForgetFrames {  // FrameSender::forget, before the next action: its pages get free
   SessionId session;
 };
+struct CopyPage {  // the first tokens of each layer, before any action that follows
+  PageId from, to;
+  uint32_t tokens = 0;
+};
 struct DigestPages {  // page_digest of each; they stay as they are until Digested
   JobId job;
   std::vector<PageId> pages;
@@ -74,8 +78,8 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   std::vector<std::pair<RequestId, Attempt>> accepted;
 };
 struct Drained {};  // nothing is left: the process may end
-using Action =
-    std::variant<TellDecode, Compute, PostFrames, ForgetFrames, DigestPages, Beat, Drained>;
+using Action = std::variant<TellDecode, Compute, PostFrames, ForgetFrames, CopyPage, DigestPages,
+                            Beat, Drained>;
 using Actions = std::vector<Action>;
 
 }  // namespace baton::prefill

@@ -2,16 +2,41 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
+#include <map>
 
-#include "kvcache/invariants.h"
+#include "kvcache/prefix/prefix_cache.h"
+#include "prefill/job_pages.h"
 
 namespace baton::prefill {
 
+namespace {
+
+// Pages that are complete and listed, then those that are not, each of one job alone.
+std::optional<std::string> broken_pages(const Job& job, const kvcache::PrefixCache& cache) {
+  if (job.computed > job.entries()) return "a job has computed more than its prompt";
+  if (job.listed.size() > job.pages.size()) return "a job has more complete pages than pages";
+  for (uint32_t i = 0; i < job.pages.size(); ++i) {
+    const bool complete = i < job.listed.size();
+    const auto wanted = complete ? kvcache::PageState::in_use : kvcache::PageState::filling;
+    if (cache.pool().state(job.pages[i]) != wanted)
+      return fmt::format("page {} of job {} is {}", i, job.order.job.value,
+                         kvcache::to_string(cache.pool().state(job.pages[i])));
+    if (complete != (job.computed >= std::min((i + 1) * kPageTokens, job.entries())))
+      return fmt::format("job {} has computed {} tokens and {} pages", job.order.job.value,
+                         job.computed, job.listed.size());
+    if (complete && cache.enabled() && cache.index().find(*name_of_page(job, i)) != job.listed[i])
+      return fmt::format("page {} of job {} is not found by its name", i, job.order.job.value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> broken_invariant(const PrefillState& state) {
-  if (auto broken = kvcache::broken_invariant(state.pool_)) return broken;
+  if (auto broken = kvcache::broken_invariant(state.cache_)) return broken;
   const PrefillCounts& counts = state.counts_;
-  std::set<PageId> held;
+  std::map<PageId, uint32_t> held;  // by how many jobs
   uint64_t live = 0;
   for (const auto& [id, job] : state.jobs_) {
     live += job.ended ? 0 : 1;
@@ -24,12 +49,11 @@ std::optional<std::string> broken_invariant(const PrefillState& state) {
       return fmt::format("job {} holds pages outside the window, or none inside", id.value);
     if (!job.pages.empty() && job.pages.size() != pages_for(job.entries()))
       return fmt::format("job {} holds another number of pages than it needs", id.value);
-    for (const PageId page : job.pages) {
-      if (!held.insert(page).second) return "two jobs hold one page";
-      if (state.pool_.state(page) != kvcache::PageState::filling)
-        return "a job's page is not filling";
+    if (auto broken = broken_pages(job, state.cache_)) return broken;
+    for (size_t i = 0; i < job.pages.size(); ++i) {
+      ++held[job.pages[i]];
+      if (i < job.listed.size() && job.listed[i] != job.pages[i]) ++held[job.listed[i]];
     }
-    if (job.computed > job.entries()) return "a job has computed more than its prompt";
     const bool after_reserve = job.phase != JobPhase::queued && job.phase != JobPhase::reserving;
     if (after_reserve != job.sender.has_value())
       return fmt::format("job {} computes without a reservation, or has one too early", id.value);
@@ -39,7 +63,12 @@ std::optional<std::string> broken_invariant(const PrefillState& state) {
     if (!job.ended && job.deadline < state.next_wake_ && job.deadline > state.now_)
       return fmt::format("job {} has an end that nobody looks at", id.value);
   }
-  if (held.size() != state.pool_.counts().filling) return "a page is held by no job";
+  const PageCounts& pages = state.pool().counts();
+  if (held.size() != pages.filling + pages.in_use) return "a page is held by no job";
+  for (const auto& [page, jobs] : held)
+    if (state.pool().references(page) != jobs)
+      return fmt::format("page {} has {} references, and {} jobs hold it", page.value,
+                         state.pool().references(page), jobs);
   if (counts.accepted != counts.committed + counts.aborted + live)
     return "not every job that was accepted is live, committed or aborted";
   if (state.jobs_.size() > state.setup_.limits.jobs_max) return "more jobs than the limit";

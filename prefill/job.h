@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "kvcache/prefix/page_name.h"
 #include "kvcache/sender.h"
 #include "proto/handoff.h"
 
@@ -26,14 +27,24 @@ struct Job {
   Instant accepted;
   uint32_t group = 0;  // the DP group that computes it, from the window on
   JobPhase phase = JobPhase::queued;
-  bool ended = false;         // waits only for the step or the digests that still read its pages
-  bool in_step = false;       // the step in flight has rows of it
+  bool ended = false;    // waits only for the step or the digests that still read its pages
+  bool in_step = false;  // the step in flight has rows of it
+  // Of the prompt's entries; and whether what is known of them may be taken instead of computed.
+  kvcache::PromptNames names;
+  bool reads_cache = false;
   std::vector<PageId> pages;  // of this instance's pool, from the window to the end
+  // Of the first pages, which are complete: under which page each is listed in the prefix cache.
+  // That is the page itself, or that of somebody who has computed the same; the job holds both.
+  std::vector<PageId> listed;
   std::optional<kvcache::HandoffSender> sender;  // once decode has reserved
   bool frames_wait = false;                      // posted and not yet written
   bool digesting = false;                        // the shell reads the pages
   std::vector<Digest> digests;                   // as sealed
   uint32_t computed = 0;                         // entries 0..computed-1 are in the pages
+  uint32_t cached = 0;                           // so many of them were found, not computed
+  uint32_t charged = 0;                          // tokens that its tenant was charged for it
+  uint32_t found = 0;        // entries before that are to be posted without being computed
+  uint32_t found_layer = 0;  // the layers before that have been
   uint32_t refusals = 0;
   Duration compute_time{};
   Instant wake = Instant::max();  // when the phase has to be looked at again

@@ -1,5 +1,7 @@
 // baton-prefill: one prefill instance, an MPI job.
 #include <boost/asio/io_context.hpp>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/io/daemon.h"
@@ -10,15 +12,17 @@
 
 namespace {
 
-baton::Result<void> run(const baton::model::InstanceOptions& options,
+baton::Result<void> run(const baton::prefill::PrefillOptions& prefill_options,
                         std::unique_ptr<baton::parallel::Port> port) {
   using namespace baton;
+  const model::InstanceOptions& options = prefill_options.instance;
   const Log log("baton-prefill", options.name);
   const SystemClock clock;
   BATON_TRY(instance, model::Instance::open(options, std::move(port), clock));
   boost::asio::io_context io;
   const auto connector = rpc::grpc_connector(io.get_executor(), rpc::GrpcOptions{});
-  prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, options, *connector);
+  prefill::PrefillWorker worker(io.get_executor(), clock, log, *instance, prefill_options,
+                                *connector);
   BATON_TRY(listener, rpc::grpc_listen(io.get_executor(), options.host, options.port,
                                        worker.acceptors(), rpc::GrpcOptions{}));
   worker.start(listener->address(), [&io] { io.stop(); });
@@ -35,12 +39,27 @@ int main(int argc, char** argv) {
   auto world = baton::parallel::World::join(&argc, &argv);
   if (!world) return baton::report_failure("baton-prefill", world.error());
   baton::explain_bus_errors();  // after MPI, which has a handler of its own
-  baton::model::InstanceOptions options;
+  baton::prefill::PrefillOptions prefill;
+  baton::model::InstanceOptions& options = prefill.instance;
   options.name = "prefill-0";
   options.rearrange_s = 60;
   CLI::App app("Computes the latent cache of prompts and hands it to decode. Started by mpirun.");
   baton::model::add_instance_options(app, options);
+  std::string secret_file;
+  app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", prefill.prefix_caching,
+               "keep pages of prompts for others that begin the same [on]");
+  app.add_option("--cache-secret-file", secret_file,
+                 "its contents keep the prefixes of tenants apart; instances that are to know each "
+                 "other's prefixes share it [one is drawn at start]");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  if (!secret_file.empty()) {
+    std::ifstream file(secret_file);
+    prefill.cache_secret.assign(std::istreambuf_iterator<char>(file), {});
+    if (prefill.cache_secret.empty())
+      return baton::report_failure("baton-prefill",
+                                   baton::fail(baton::ErrorCode::invalid_argument,
+                                               "{} can't be read or holds no secret", secret_file));
+  }
   return baton::model::run_rank("baton-prefill", **world, options,
-                                [&](auto port) { return run(options, std::move(port)); });
+                                [&](auto port) { return run(prefill, std::move(port)); });
 }

@@ -6,9 +6,14 @@
 #include <tuple>
 #include <utility>
 
+#include "prefill/job_pages.h"
+
 namespace baton::prefill {
 
-PrefillState::PrefillState(PrefillSetup setup) : setup_(std::move(setup)), pool_(setup_.pages) {}
+PrefillState::PrefillState(PrefillSetup setup)
+    : setup_(std::move(setup)),
+      namer_(setup_.manifest, setup_.cache_secret),
+      cache_({.pages = setup_.pages}, setup_.prefix_caching) {}
 
 Actions PrefillState::step(const Event& event, Instant now) {
   now_ = now;
@@ -41,6 +46,9 @@ void PrefillState::message(LinkId link, const PrefillJob& order) {
   Job job;
   job.order = order;
   job.link = link;
+  job.names = namer_.names(kvcache::cache_tenant(order.tenant, order.cache_salt),
+                           std::span(order.prompt).first(job.entries()));
+  job.reads_cache = cache_.enabled() && !order.prompt_logprobs;
   job.arrival = arrivals_++;
   job.accepted = now_;
   fair_.enter(order.tenant);
@@ -97,6 +105,8 @@ void PrefillState::message(LinkId link, const Reserved& reserved) {
   job->sender = std::move(*sender);
   job->phase = JobPhase::computing;
   job->wake = Instant::max();
+  if (job->reads_cache) cache_.count(job->entries(), job->cached);
+  post_found(*job);
 }
 
 void PrefillState::message(LinkId link, const NotBefore& not_before) {
@@ -157,16 +167,17 @@ void PrefillState::open_window() {
     });
     Job* job = *first;
     ready.erase(first);
-    const uint32_t pages = pages_for(job->entries());
-    auto own = pool_.allocate(pages, kvcache::PageState::filling);
-    if (!own) break;  // the next to come may be smaller, but then a long prompt would starve
-    for (const ReservedPage& page : *own) job->pages.push_back(page.page);
-    fair_.charge(job->order.tenant, job->entries());
+    std::optional<CopyPage> copy;
+    // The next to come may be smaller, but then a long prompt would starve.
+    if (!hold_pages(cache_, *job, copy)) break;
+    if (copy) actions_.push_back(*copy);
+    job->charged = job->entries() - job->cached;
+    fair_.charge(job->order.tenant, job->charged);
     job->group = lightest_group();
     job->phase = JobPhase::reserving;
     job->wake = now_ + setup_.limits.reserve_timeout;
     arm(job->wake);
-    actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages}});
+    actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages_for(job->entries())}});
   }
 }
 
@@ -192,7 +203,7 @@ void PrefillState::leave_window(Job& job, Duration delay) {
     return;
   }
   leave(job);
-  fair_.refund(job.order.tenant, job.entries());
+  fair_.refund(job.order.tenant, job.charged);
   job.phase = JobPhase::queued;
   job.wake = now_ + std::max(delay, Duration{});
   arm(job.wake);
@@ -207,6 +218,14 @@ void PrefillState::compute() {
     return std::pair(scheduler::effective_priority(job->order.priority, now_ - job->accepted),
                      job->arrival);
   });
+  for (const Job* job : all) {
+    Job& own = jobs_.at(job->order.job);
+    if (own.phase != JobPhase::computing || own.ended) continue;
+    const uint32_t cached = own.cached;
+    if (!take_known_pages(cache_, own)) continue;
+    cache_.count(0, own.cached - cached);
+    post_found(own);
+  }
   flight_ = plan_chunks(all, setup_.limits.chunk_tokens, setup_.limits.sequences_max,
                         setup_.limits.groups);
   if (flight_.empty()) return;
@@ -259,26 +278,47 @@ void PrefillState::on(const StepDone& done) {
     const auto found = jobs_.find(chunk.job);
     Job& job = found->second;
     job.in_step = false;
+    job.computed = chunk.first + chunk.rows;
+    publish_pages(cache_, job);  // of an ended job too: others can use what it has done
     if (job.ended) {
       end(found);
       continue;
     }
     if (job.order.prompt_logprobs) tell_scores(job, chunk.first, done.results[i]);
-    job.computed = chunk.first + chunk.rows;
     job.compute_time += now_ - step_begun_;
     beat_due_ = true;
-    if (job.computed < job.entries()) continue;
-    check(job.sender->all_posted(), "a step is done, but not all of its layers were reported");
-    job.phase = JobPhase::posted;
-    job.posted_at = now_;
-    job.wake = now_ + setup_.limits.frames_max;
-    arm(job.wake);
-    job.digesting = true;
-    actions_.push_back(DigestPages{chunk.job, job.pages, job.entries()});
+    check(job.computed < job.entries() || job.sender->all_posted(),
+          "a step is done, but not all of its layers were reported");
+    if_all_posted(job);
   }
 }
 
+void PrefillState::if_all_posted(Job& job) {
+  if (job.phase != JobPhase::computing || job.computed < job.entries() || !job.sender->all_posted())
+    return;
+  job.phase = JobPhase::posted;
+  job.posted_at = now_;
+  job.wake = now_ + setup_.limits.frames_max;
+  arm(job.wake);
+  job.digesting = true;
+  actions_.push_back(DigestPages{job.order.job, job.pages, job.entries()});
+}
+
 // ---- frames, digests, seal ---------------------------------------------------------------------
+
+// What was found is posted from the first layer on, some frames at a time, the next when these are
+// written; a layer that a step finishes meanwhile takes along what was found of it.
+void PrefillState::post_found(Job& job) {
+  if (job.phase != JobPhase::computing) return;
+  std::vector<kvcache::OutgoingFrame> frames;
+  while (job.found_layer < setup_.format.layers && frames.size() < setup_.limits.found_frames) {
+    auto more = job.sender->layer_finished(job.found_layer++, job.found);
+    frames.insert(frames.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+  }
+  post(job, std::move(frames));
+  if_all_posted(job);
+}
 
 void PrefillState::post(Job& job, std::vector<kvcache::OutgoingFrame> frames) {
   if (frames.empty()) return;
@@ -297,6 +337,7 @@ void PrefillState::on(const FramesWritten& written) {
   Job* job = of_session(written.session);
   if (!job) return;
   job->frames_wait = false;
+  post_found(*job);
   seal_if_ready(*job);
 }
 
@@ -305,6 +346,7 @@ void PrefillState::on(const FramesDropped& dropped) {
   Job* job = of_session(dropped.session);
   if (!job) return;
   job->frames_wait = false;
+  post_found(*job);
   seal_if_ready(*job);
 }
 
@@ -331,8 +373,8 @@ void PrefillState::seal_if_ready(Job& job) {
 void PrefillState::seal(Job& job) {
   job.wake = now_ + setup_.limits.seal_interval;
   arm(job.wake);
-  actions_.push_back(TellDecode{
-      job.link, Seal{job.order.job, job.sender->session(), job.digests, job.compute_time}});
+  actions_.push_back(TellDecode{job.link, Seal{job.order.job, job.sender->session(), job.digests,
+                                               job.compute_time, job.cached}});
 }
 
 // ---- the end of a job --------------------------------------------------------------------------
@@ -360,8 +402,7 @@ void PrefillState::end(Map::iterator it) {
 void PrefillState::leave(Job& job) {
   if (job.sender) actions_.push_back(ForgetFrames{job.sender->session()});
   job.sender.reset();
-  for (const PageId page : job.pages) pool_.release(page);
-  job.pages.clear();
+  release_pages(cache_, job);
 }
 
 void PrefillState::bury(JobId id) {
@@ -381,91 +422,6 @@ void PrefillState::on(const Drain&) {
   drain_end_ = now_ + setup_.limits.drain_max;
   arm(drain_end_);
   beat_due_ = true;
-}
-
-// ---- time --------------------------------------------------------------------------------------
-
-std::optional<Instant> PrefillState::next_deadline() const {
-  if (!last_beat_) return Instant{};  // at once: the first heartbeat is due
-  Instant next = next_wake_;
-  next = std::min(next, *last_beat_ + (beat_due_ ? setup_.limits.beat_interval_min
-                                                 : setup_.limits.beat_interval));
-  return next;
-}
-
-void PrefillState::run_timers() {
-  if (now_ < next_wake_) return;
-  next_wake_ = Instant::max();
-  while (!tombstone_ends_.empty() && tombstone_ends_.front().first <= now_) {
-    tombstones_.erase(tombstone_ends_.front().second);
-    tombstone_ends_.pop_front();
-  }
-  std::vector<JobId> due;
-  for (const auto& [id, job] : jobs_)
-    if (!job.ended && (now_ >= job.deadline || now_ >= job.wake || now_ >= drain_end_))
-      due.push_back(id);
-  for (const JobId id : due) wake(jobs_.find(id));
-
-  if (!jobs_.empty() && now_ >= next_alive_) {
-    next_alive_ = now_ + setup_.limits.alive_interval;
-    for (const auto& [id, job] : jobs_)
-      if (!job.ended) actions_.push_back(TellDecode{job.link, JobAlive{id, job.computed}});
-  }
-  for (const auto& [id, job] : jobs_) {
-    if (job.ended) continue;
-    arm(job.deadline);
-    if (job.wake > now_) arm(job.wake);  // a due queued job waits for room, not for time
-  }
-  if (!jobs_.empty()) arm(next_alive_);
-  if (!tombstone_ends_.empty()) arm(tombstone_ends_.front().first);
-  if (draining_ && now_ < drain_end_) arm(drain_end_);
-}
-
-void PrefillState::wake(Map::iterator it) {
-  Job& job = it->second;
-  if (now_ >= job.deadline) return abort(it, "the job's time is over", true);
-  if (now_ >= drain_end_) return abort(it, "this prefill instance is going", true);
-  switch (job.phase) {
-    case JobPhase::queued:
-    case JobPhase::computing:
-      break;
-    case JobPhase::reserving:
-      leave_window(job, {});
-      break;
-    case JobPhase::posted:
-      abort(it, "the frames could not be written in time", true);
-      break;
-    case JobPhase::sealed:
-      if (now_ >= job.sealed_at + setup_.limits.commit_max)
-        abort(it, "decode neither committed nor asked for frames in time", true);
-      else
-        seal(job);
-      break;
-  }
-}
-
-Load PrefillState::load() const {
-  Load load;
-  load.running = in_window();
-  load.waiting = static_cast<uint32_t>(jobs_.size()) - load.running;
-  load.running_max = setup_.limits.jobs_max;
-  for (const auto& [id, job] : jobs_)
-    if (!job.ended) load.queued_tokens += job.entries() - job.computed;
-  load.pages = pool_.counts();
-  return load;
-}
-
-void PrefillState::beat() {
-  const PrefillLimits& limits = setup_.limits;
-  if (last_beat_ &&
-      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
-    return;
-  beat_due_ = false;
-  last_beat_ = now_;
-  Beat beat{load(), draining_, std::exchange(ended_, {})};
-  for (const auto& [id, job] : jobs_)
-    if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
-  actions_.push_back(std::move(beat));
 }
 
 }  // namespace baton::prefill

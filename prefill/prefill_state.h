@@ -1,10 +1,11 @@
 // PrefillState: a prefill instance as a pure machine: from a job to the commit of its pages.
 //
 // Jobs wait in a bounded queue; scheduler/fair_share.h says who goes first. Those that enter the
-// window get pages of this pool and ask decode
-// to reserve; a refused job leaves the window until its time, and nothing waits behind it; refused
-// too often it is aborted. Jobs with a reservation are computed chunk by chunk; each layer's
-// complete blocks are posted while the next layer computes; a job that wants its prompt scored is
+// window take what is known of their prompt from the prefix cache and pages of this pool for the
+// rest (job_pages.h), and ask decode to reserve; a refused job leaves the window until its time,
+// and nothing waits behind it; refused too often it is aborted. Jobs with a reservation are
+// computed chunk by chunk, what was found is not; each layer's complete blocks are posted while the
+// next layer computes, and complete pages published; a job that wants its prompt scored is
 // told the scores of each chunk. When all is posted it seals with a
 // digest a page, posts again what decode asks for, and frees on the commit. Abort, the loss of its
 // decode and its deadline end a job at once, or, if the step in flight or the digests read its
@@ -21,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "kvcache/page_pool.h"
+#include "kvcache/prefix/prefix_cache.h"
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
 #include "prefill/job.h"
@@ -36,6 +37,7 @@ struct PrefillLimits {
   uint32_t chunk_tokens = 512;  // rows of a group in one step
   uint32_t sequences_max = 64;  // jobs of a group in one step
   uint32_t refusals_max = 12;   // by decode; then the job is aborted
+  size_t found_frames = 4096;   // of pages that were found, posted at a time (a layer at least)
   size_t tombstones_max = 4096;
   Duration tombstone = 60s;
   Duration reserve_timeout = 2s;  // without an answer the job leaves the window, as if refused
@@ -54,6 +56,9 @@ struct PrefillSetup {
   Incarnation self;
   uint32_t pages = 0;
   kvcache::PageFormat format;
+  Manifest manifest;         // what prefixes are named by, besides their tokens
+  std::string cache_secret;  // of the server: keeps tenants' prefixes apart
+  bool prefix_caching = true;
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
   uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
@@ -81,7 +86,8 @@ class PrefillState {
   Actions step(const Event& event, Instant now);
   std::optional<Instant> next_deadline() const;
 
-  const kvcache::PagePool& pool() const { return pool_; }
+  const kvcache::PagePool& pool() const { return cache_.pool(); }
+  const kvcache::PrefixCache& cache() const { return cache_; }
   Load load() const;
   size_t jobs() const { return jobs_.size(); }
   const PrefillCounts& counts() const { return counts_; }
@@ -112,6 +118,8 @@ class PrefillState {
   void leave_window(Job& job, Duration delay);
   void compute();
   void tell_scores(const Job& job, uint32_t first, const model::SequenceResult& result);
+  void post_found(Job& job);
+  void if_all_posted(Job& job);
   void post(Job& job, std::vector<kvcache::OutgoingFrame> frames);
   Job* of_session(SessionId session);
   void seal_if_ready(Job& job);
@@ -129,7 +137,8 @@ class PrefillState {
   uint32_t lightest_group() const;
 
   PrefillSetup setup_;
-  kvcache::PagePool pool_;
+  kvcache::PageNamer namer_;
+  kvcache::PrefixCache cache_;
   Map jobs_;
   scheduler::FairShare fair_;
   std::vector<Chunk> flight_;  // the step that computes now

@@ -10,9 +10,19 @@ namespace {
 
 constexpr uint64_t kMetricsEvery = 2;  // heartbeats
 
-PrefillSetup setup_of(const model::Instance& instance, const model::InstanceOptions& options,
+std::string drawn_secret() {
+  std::string secret;
+  for (int i = 0; i < 4; ++i) secret += fmt::format("{:016x}", entropy());
+  return secret;
+}
+
+PrefillSetup setup_of(const model::Instance& instance, const PrefillOptions& prefill,
                       Incarnation self) {
+  const model::InstanceOptions& options = prefill.instance;
   PrefillSetup setup;
+  setup.manifest = instance.manifest;
+  setup.prefix_caching = prefill.prefix_caching;
+  setup.cache_secret = prefill.cache_secret.empty() ? drawn_secret() : prefill.cache_secret;
   setup.limits.chunk_tokens = options.max_batched_tokens;
   setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.max_num_seqs;
@@ -33,18 +43,18 @@ kvcache::FrameSenderOptions frame_options(const model::InstanceOptions& options)
 }  // namespace
 
 PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
-                             model::Instance& instance, const model::InstanceOptions& options,
+                             model::Instance& instance, const PrefillOptions& options,
                              rpc::Connector& connector)
     : executor_(executor),
       log_(std::move(log)),
       instance_(instance),
-      options_(options),
+      options_(options.instance),
       connector_(connector),
       self_(entropy()),
       state_(setup_of(instance, options, self_)),
       driver_(executor, clock, state_, Tick{}, [this](Action& action) { perform(action); }),
       frames_(kvcache::make_socket_sender(
-          executor, frame_options(options), instance.pool, clock,
+          executor, frame_options(options_), instance.pool, clock,
           {.on_written = [this](SessionId session) { driver_.feed(FramesWritten{session}); },
            .on_down =
                [this](const std::string& address, const auto& sessions, const Error& why) {
@@ -117,6 +127,10 @@ void PrefillWorker::act(PostFrames& post) {
 
 void PrefillWorker::act(ForgetFrames& forget) { frames_->forget(forget.session); }
 
+void PrefillWorker::act(CopyPage& copy) {
+  kvcache::copy_page(instance_.pool, copy.from, copy.to, copy.tokens);
+}
+
 void PrefillWorker::act(DigestPages& digest) {
   digests_.digest(digest.job, std::move(digest.pages), digest.tokens);
 }
@@ -150,6 +164,13 @@ MetricsSnapshot PrefillWorker::metrics() const {
         c.reservations_refused);
   count("baton_prefill_steps_total", "Steps computed.", c.steps);
   count("baton_prefill_rows_total", "Prompt tokens computed.", c.rows);
+  const kvcache::PrefixCacheCounts& p = state_.cache().counts();
+  count("vllm:prefix_cache_queries_total", "Prompt tokens looked for in the prefix cache.",
+        p.queried_tokens);
+  count("vllm:prefix_cache_hits_total", "Prompt tokens found there.", p.hit_tokens);
+  count("baton_prefix_pages_published_total", "Pages listed in the prefix cache.",
+        p.pages_published);
+  count("baton_prefix_pages_evicted_total", "Pages that gave way to others.", p.pages_evicted);
   count("baton_frames_posted_total", "Frames posted.", c.frames_posted);
   count("baton_frames_posted_again_total", "Frames that decode asked for again.",
         c.frames_posted_again);

@@ -23,11 +23,18 @@
 
 namespace baton::prefill {
 
+struct PrefillOptions {
+  model::InstanceOptions instance;
+  bool prefix_caching = true;
+  // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
+  std::string cache_secret;
+};
+
 class PrefillWorker {
  public:
   // What it is given outlives it.
   PrefillWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
-                model::Instance& instance, const model::InstanceOptions& options,
+                model::Instance& instance, const PrefillOptions& options,
                 rpc::Connector& connector);
 
   // For a listener, which must be destroyed before the worker.
@@ -43,6 +50,7 @@ class PrefillWorker {
   void act(Compute& compute);
   void act(PostFrames& post);
   void act(ForgetFrames& forget);
+  void act(CopyPage& copy);
   void act(DigestPages& digest);
   void act(Beat& beat);
   void act(Drained&);

@@ -51,6 +51,17 @@ struct Load {
   friend bool operator==(const Load&, const Load&) = default;
 };
 
+// What a worker has come to hold of prefixes and what it has lost, by the first 64 bits of its
+// pages' names: from one point of its log of changes to another.
+struct PrefixChanges {
+  uint64_t from = 0;
+  uint64_t to = 0;
+  uint64_t end = 0;    // of its log: beyond `to` there is more to tell
+  bool whole = false;  // all that it holds, as far as it can be told at once; `from` says nothing
+  std::vector<uint64_t> came, went;  // a name is in one of them at most
+  friend bool operator==(const PrefixChanges&, const PrefixChanges&) = default;
+};
+
 // worker -> scheduler, every heartbeat interval and at once when something changes.
 struct Heartbeat {
   Peer peer;
@@ -60,6 +71,7 @@ struct Heartbeat {
   bool draining = false;
   std::vector<std::pair<RequestId, Attempt>> accepted;  // placements that the load now includes
   std::optional<MetricsSnapshot> metrics;               // every few beats
+  std::optional<PrefixChanges> prefixes;                // of a worker that keeps any
 };
 
 // gateway -> scheduler
@@ -71,6 +83,7 @@ struct Place {
   uint32_t known_tokens = 0;
   int32_t priority = 0;
   std::vector<Incarnation> avoid;  // given up for this request before
+  std::vector<uint64_t> prefix;    // 64 bits of the names of its full pages; empty: not told
   friend bool operator==(const Place&, const Place&) = default;
 };
 struct Forget {  // the request has ended or is placed anew: its charge is lifted
@@ -112,6 +125,8 @@ struct InstanceView {
   bool draining = false;
   bool stale = false;  // heartbeats are late
   MetricsSnapshot metrics;
+  uint32_t prefixes = 0;        // pages that it is known to hold for reuse
+  bool prefixes_stale = false;  // what is known of them is late or missing
 };
 struct ClusterView {
   uint64_t membership = 0;  // grows with every change of who is there
@@ -121,7 +136,8 @@ struct ClusterView {
 // scheduler -> worker
 struct HeartbeatSeen {
   Incarnation incarnation;
-  bool fenced = false;  // another life of this name is newer: this one must stop
+  bool fenced = false;         // another life of this name is newer: this one must stop
+  uint64_t prefixes_seen = 0;  // how far its log of prefixes is known
   friend bool operator==(const HeartbeatSeen&, const HeartbeatSeen&) = default;
 };
 

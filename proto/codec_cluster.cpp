@@ -204,6 +204,24 @@ MetricsSnapshot decode(const v1::MetricsSnapshot& from, Fault& fault) {
   return to;
 }
 
+void encode(const PrefixChanges& from, v1::PrefixChanges* to) {
+  to->set_from(from.from);
+  to->set_to(from.to);
+  to->set_end(from.end);
+  to->set_whole(from.whole);
+  to->mutable_came()->Add(from.came.begin(), from.came.end());
+  to->mutable_went()->Add(from.went.begin(), from.went.end());
+}
+
+PrefixChanges decode(const v1::PrefixChanges& from) {
+  return {.from = from.from(),
+          .to = from.to(),
+          .end = from.end(),
+          .whole = from.whole(),
+          .came = {from.came().begin(), from.came().end()},
+          .went = {from.went().begin(), from.went().end()}};
+}
+
 void encode_kind(const Heartbeat& from, v1::ToScheduler* message) {
   auto* to = message->mutable_heartbeat();
   encode(from.peer, to->mutable_peer());
@@ -217,6 +235,7 @@ void encode_kind(const Heartbeat& from, v1::ToScheduler* message) {
     entry->set_attempt(attempt.value);
   }
   if (from.metrics) encode(*from.metrics, to->mutable_metrics());
+  if (from.prefixes) encode(*from.prefixes, to->mutable_prefixes());
 }
 
 Heartbeat decode(const v1::Heartbeat& from, Fault& fault) {
@@ -233,6 +252,7 @@ Heartbeat decode(const v1::Heartbeat& from, Fault& fault) {
   for (const auto& entry : from.accepted())
     to.accepted.emplace_back(RequestId(entry.request()), Attempt(entry.attempt()));
   if (from.has_metrics()) to.metrics = decode(from.metrics(), fault);
+  if (from.has_prefixes()) to.prefixes = decode(from.prefixes());
   return to;
 }
 
@@ -245,6 +265,7 @@ void encode_kind(const Place& from, v1::ToScheduler* message) {
   to->set_known_tokens(from.known_tokens);
   to->set_priority(from.priority);
   for (Incarnation incarnation : from.avoid) to->add_avoid(incarnation.value);
+  to->mutable_prefix()->Add(from.prefix.begin(), from.prefix.end());
 }
 
 Place decode(const v1::Place& from) {
@@ -255,6 +276,7 @@ Place decode(const v1::Place& from) {
            .known_tokens = from.known_tokens(),
            .priority = from.priority()};
   for (uint64_t incarnation : from.avoid()) to.avoid.emplace_back(incarnation);
+  to.prefix.assign(from.prefix().begin(), from.prefix().end());
   return to;
 }
 
@@ -280,6 +302,7 @@ void encode_kind(const HeartbeatSeen& from, v1::FromScheduler* message) {
   auto* to = message->mutable_heartbeat_seen();
   to->set_incarnation(from.incarnation.value);
   to->set_fenced(from.fenced);
+  to->set_prefixes_seen(from.prefixes_seen);
 }
 
 void encode_kind(const Placed& from, v1::FromScheduler* message) {
@@ -333,6 +356,8 @@ void encode_kind(const ClusterView& from, v1::FromScheduler* message) {
     entry->set_draining(instance.draining);
     entry->set_stale(instance.stale);
     encode(instance.metrics, entry->mutable_metrics());
+    entry->set_prefixes(instance.prefixes);
+    entry->set_prefixes_stale(instance.prefixes_stale);
   }
 }
 
@@ -350,7 +375,9 @@ ClusterView decode(const v1::ClusterView& from, Fault& fault) {
                             .load = decode(entry.load()),
                             .draining = entry.draining(),
                             .stale = entry.stale(),
-                            .metrics = decode(entry.metrics(), fault)});
+                            .metrics = decode(entry.metrics(), fault),
+                            .prefixes = entry.prefixes(),
+                            .prefixes_stale = entry.prefixes_stale()});
   }
   return to;
 }
@@ -402,7 +429,8 @@ Result<FromScheduler> decode(const v1::FromScheduler& from) {
   switch (from.kind_case()) {
     case v1::FromScheduler::kHeartbeatSeen:
       return FromScheduler(HeartbeatSeen{Incarnation(from.heartbeat_seen().incarnation()),
-                                         from.heartbeat_seen().fenced()});
+                                         from.heartbeat_seen().fenced(),
+                                         from.heartbeat_seen().prefixes_seen()});
     case v1::FromScheduler::kPlaced:
       return checked<FromScheduler>(decode(from.placed(), fault), fault);
     case v1::FromScheduler::kNotPlaced:

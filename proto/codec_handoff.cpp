@@ -90,6 +90,7 @@ void encode_kind(const Progress& from, v1::FromDecode* message) {
   times->set_exposed_ns(from.times->exposed.count());
   times->set_waited_ns(from.times->waited.count());
   times->set_first_step_ns(from.times->first_step.count());
+  times->set_cached_tokens(from.times->cached_tokens);
 }
 
 Progress decode(const v1::Progress& from, Fault& fault) {
@@ -104,7 +105,8 @@ Progress decode(const v1::Progress& from, Fault& fault) {
                 .prefilled = fault.elapsed(times.prefilled_ns(), "DecodeTimes.prefilled_ns"),
                 .exposed = fault.elapsed(times.exposed_ns(), "DecodeTimes.exposed_ns"),
                 .waited = fault.elapsed(times.waited_ns(), "DecodeTimes.waited_ns"),
-                .first_step = fault.elapsed(times.first_step_ns(), "DecodeTimes.first_step_ns")};
+                .first_step = fault.elapsed(times.first_step_ns(), "DecodeTimes.first_step_ns"),
+                .cached_tokens = times.cached_tokens()};
   }
   if (from.has_scores()) to.scores = decode(from.scores(), fault);
   return to;
@@ -139,6 +141,7 @@ void encode_kind(const PrefillJob& from, v1::ToPrefill* message) {
   to->set_attempt(from.attempt.value);
   encode_tokens(from.prompt, to->mutable_prompt());
   to->set_tenant(from.tenant);
+  to->set_cache_salt(from.cache_salt);
   to->set_priority(from.priority);
   if (from.time_left) to->set_time_left_ns(from.time_left->count());
   if (from.prompt_logprobs) to->set_prompt_logprobs(*from.prompt_logprobs);
@@ -152,6 +155,7 @@ PrefillJob decode(const v1::PrefillJob& from, Fault& fault) {
   to.attempt = Attempt(from.attempt());
   to.prompt = fault.tokens(from.prompt(), "PrefillJob.prompt");
   to.tenant = from.tenant();
+  to.cache_salt = from.cache_salt();
   to.priority = from.priority();
   if (from.has_time_left_ns()) to.time_left = Duration(from.time_left_ns());
   if (from.has_prompt_logprobs()) to.prompt_logprobs = from.prompt_logprobs();
@@ -241,6 +245,7 @@ void encode_kind(const Seal& from, v1::FromPrefill* message) {
   encode(from.session, to->mutable_session());
   for (const auto& page : from.pages) encode(page, to->add_pages());
   to->set_computed_ns(from.computed.count());
+  to->set_cached(from.cached);
 }
 
 Seal decode(const v1::Seal& from, Fault& fault) {
@@ -251,6 +256,7 @@ Seal decode(const v1::Seal& from, Fault& fault) {
   to.pages.reserve(from.pages_size());
   for (const auto& page : from.pages()) to.pages.push_back(decode(page));
   to.computed = fault.elapsed(from.computed_ns(), "Seal.computed_ns");
+  to.cached = from.cached();
   return to;
 }
 

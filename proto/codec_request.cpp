@@ -285,6 +285,7 @@ void encode(const RequestState& from, v1::RequestState* to) {
   if (from.constraint) encode(*from.constraint, to->mutable_constraint());
   for (const auto& tokens : from.known) encode_tokens(tokens, to->add_known()->mutable_ids());
   to->set_tenant(from.tenant);
+  to->set_cache_salt(from.cache_salt);
   to->set_priority(from.priority);
   if (from.time_left) to->set_time_left_ns(from.time_left->count());
   to->set_age_ns(from.age.count());
@@ -310,6 +311,7 @@ RequestState decode(const v1::RequestState& from, Fault& fault) {
   to.known.reserve(from.known_size());
   for (const auto& tokens : from.known()) to.known.push_back(fault.tokens(tokens.ids(), "known"));
   to.tenant = from.tenant();
+  to.cache_salt = from.cache_salt();
   to.priority = from.priority();
   if (from.has_time_left_ns()) to.time_left = Duration(from.time_left_ns());
   to.age = Duration(std::max<int64_t>(from.age_ns(), 0));

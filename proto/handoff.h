@@ -38,7 +38,8 @@ struct DecodeTimes {
   Duration prefilled{};  // Reserve to the last frame's landing
   Duration exposed{};    // the last frame's landing to the commit: seal, digests, frames sent again
   Duration waited{};     // commit to joining the batch
-  Duration first_step{};  // joining the batch to the first token; replayed rows included
+  Duration first_step{};       // joining the batch to the first token; replayed rows included
+  uint32_t cached_tokens = 0;  // no time: the prompt's entries that nobody had to compute
   friend bool operator==(const DecodeTimes&, const DecodeTimes&) = default;
 };
 
@@ -85,6 +86,7 @@ struct PrefillJob {
   Attempt attempt;
   std::vector<TokenId> prompt;
   std::string tenant;
+  std::string cache_salt;
   int32_t priority = 0;
   std::optional<Duration> time_left;
   // Score the prompt's tokens, with that many alternatives: all of it is computed, and PromptScores
@@ -138,6 +140,7 @@ struct Seal {
   SessionId session;
   std::vector<Digest> pages;  // over the (layer, token) view of each page, in order
   Duration computed{};        // time the job spent computing
+  uint32_t cached = 0;        // entries that were found, not computed
   friend bool operator==(const Seal&, const Seal&) = default;
 };
 struct PromptScores {  // in order, without a gap

@@ -100,7 +100,8 @@ struct RequestState {
   std::optional<ConstraintParams> constraint;
   // Tokens that a client already has, by choice: replayed, not sampled. Empty on the first attempt.
   std::vector<std::vector<TokenId>> known;
-  std::string tenant;                 // who pays and shares caches; empty: the default tenant
+  std::string tenant;  // who pays and shares caches: names an API key; empty: the default tenant
+  std::string cache_salt;             // a tenant's requests share caches under the same salt only
   int32_t priority = 0;               // lower is earlier
   std::optional<Duration> time_left;  // to the request's deadline, at the moment of sending
   Duration age{};                     // since its gateway took it, at the moment of sending

@@ -100,7 +100,7 @@ ClusterView SchedulerState::view() const {
   view.membership = registry_.membership();
   for (const auto& [incarnation, instance] : registry_.instances())
     view.instances.push_back({instance.peer, instance.role, instance.manifest, instance.load,
-                              instance.draining, instance.stale, instance.metrics});
+                              instance.draining, instance.stale, instance.metrics, 0, false});
   std::sort(view.instances.begin(), view.instances.end(),
             [](const auto& a, const auto& b) { return a.peer.name < b.peer.name; });
   return view;

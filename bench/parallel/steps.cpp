@@ -11,7 +11,7 @@ namespace baton::bench {
 namespace {
 
 constexpr const char* kLayout = "tp=1,dp=2,redundant=8";  // as many ranks as the least machine has
-constexpr double kMark = 2;     // no step may take more than so many median steps
+constexpr double kMark = 2;      // no step may take more than so many median steps
 constexpr double kNoise = 0.01;  // of the steps: what other programs on the machine may do
 
 double percentile(std::vector<double> values, double share) {
@@ -77,7 +77,8 @@ void measure_steps(const Settings& settings, Report& report) {
   add_row(table, "experts move", moving, median_ms);
   report.add(table);
   const auto above = [&](const std::vector<double>& steps) {
-    const auto over = std::ranges::count_if(steps, [&](double ms) { return ms > kMark * median_ms; });
+    const auto over =
+        std::ranges::count_if(steps, [&](double ms) { return ms > kMark * median_ms; });
     return static_cast<double>(over) / static_cast<double>(steps.size());
   };
   if (!settings.quick) {

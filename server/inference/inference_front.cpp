@@ -25,6 +25,7 @@ struct InferenceFront::Call {
   std::unique_ptr<Generation> generation;
   Instant arrived;
   rpc::Usage usage;
+  std::string tenant;
   bool submitted = false;
   bool ended = false;
   std::string reason = "stop";
@@ -76,6 +77,7 @@ void InferenceFront::start(std::unique_ptr<Speaker> speaker, const rpc::Generate
   auto running = std::make_shared<Call>();
   running->speaker = std::move(speaker);
   running->arrived = context_.clock.now();
+  running->tenant = keys_.tenant_of(asked.api_key);
   calls_.emplace(running.get(), running);
   running->speaker->on_cancel([this, weak = std::weak_ptr<Call>(running)] {
     if (auto self = weak.lock()) end(self, "abort");
@@ -111,6 +113,7 @@ void InferenceFront::start(std::unique_ptr<Speaker> speaker, const rpc::Generate
 void InferenceFront::submit(const std::shared_ptr<Call>& call, std::optional<Duration> time_left) {
   RequestState state = std::move(call->prepared->states.front());
   state.time_left = time_left;
+  state.tenant = call->tenant;
   call->usage.prompt_tokens = static_cast<uint32_t>(state.prompt.size());
   call->submitted = true;
   call->speaker->begin(*call->prepared);
@@ -134,6 +137,7 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, std::optional<Dur
     auto self = weak.lock();
     if (!self || self->ended) return;
     context_.metrics.finished(timeline, context_.clock.now() - self->arrived);
+    self->usage.cached_tokens = timeline.decode.cached_tokens;
     self->speaker->finish(self->usage);
     end(self, self->reason);
   };

@@ -31,6 +31,26 @@ std::string_view trim(std::string_view line) {
   return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
 }
 
+// The key of an Authorization field's value; empty if it has none.
+std::string_view bearer_of(std::string_view authorization) {
+  static constexpr std::string_view kScheme = "Bearer ";
+  if (authorization.size() <= kScheme.size() ||
+      !http::equals_ignoring_case(authorization.substr(0, kScheme.size()), kScheme)) {
+    return {};
+  }
+  return trim(authorization.substr(kScheme.size()));
+}
+
+std::string_view key_of(const http::Fields& fields) {
+  if (const auto bearer = http::find(fields, "authorization"); !bearer.empty()) {
+    return bearer_of(bearer);
+  }
+  for (const char* name : {"x-api-key", "api-key"}) {
+    if (const auto key = http::find(fields, name); !key.empty()) return trim(key);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ApiKeys> ApiKeys::load(const std::filesystem::path& file) {
@@ -75,24 +95,20 @@ bool ApiKeys::allows(std::string_view key) const {
   return allowed;
 }
 
-bool ApiKeys::allows_header(std::string_view authorization) const {
-  static constexpr std::string_view kScheme = "Bearer ";
-  if (hashes_.empty()) return true;
-  if (authorization.size() <= kScheme.size() ||
-      !http::equals_ignoring_case(authorization.substr(0, kScheme.size()), kScheme)) {
-    return false;
-  }
-  return allows(trim(authorization.substr(kScheme.size())));
+std::string ApiKeys::tenant_of(std::string_view key) const {
+  constexpr size_t kDigits = 16;
+  if (none() || !allows(key)) return {};
+  return to_hex(hash_of(key)).substr(0, kDigits);
 }
 
-bool ApiKeys::allows_request(const http::Fields& fields) const {
-  if (const auto bearer = http::find(fields, "authorization"); !bearer.empty()) {
-    return allows_header(bearer);
-  }
-  for (const char* name : {"x-api-key", "api-key"}) {
-    if (const auto key = http::find(fields, name); !key.empty()) return allows(trim(key));
-  }
-  return hashes_.empty();
+bool ApiKeys::allows_header(std::string_view authorization) const {
+  return allows(bearer_of(authorization));
+}
+
+bool ApiKeys::allows_request(const http::Fields& fields) const { return allows(key_of(fields)); }
+
+std::string ApiKeys::tenant_of_request(const http::Fields& fields) const {
+  return tenant_of(key_of(fields));
 }
 
 }  // namespace baton::server

@@ -11,11 +11,12 @@ namespace baton::server {
 
 class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
  public:
-  GenerateSession(GenerateRoute& route, api::Dialect dialect,
+  GenerateSession(GenerateRoute& route, api::Dialect dialect, std::string tenant,
                   std::unique_ptr<http::Exchange> exchange)
       : route_(route),
         context_(route.context_),
         dialect_(dialect),
+        tenant_(std::move(tenant)),
         exchange_(std::move(exchange)),
         quiet_(context_.executor),
         arrived_(context_.clock.now()) {}
@@ -46,6 +47,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   GenerateRoute& route_;
   GenerateContext& context_;
   api::Dialect dialect_;
+  std::string tenant_;
   std::unique_ptr<http::Exchange> exchange_;
   boost::asio::steady_timer quiet_;
   Instant arrived_;
@@ -59,6 +61,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   size_t open_ = 0;  // prompts that are not finished
   std::string finished_reason_ = "stop";
   uint64_t tokens_ = 0;
+  uint64_t cached_tokens_ = 0;  // of the prompts that are finished
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
   std::optional<api::Prepared> prepared_;
@@ -70,9 +73,10 @@ GenerateRoute::GenerateRoute(GenerateContext context)
       memory_(std::make_shared<api::ItemMemory>(context_.limits.item_memory_bytes)) {}
 GenerateRoute::~GenerateRoute() = default;
 
-void GenerateRoute::handle(api::Dialect dialect, http::Request request,
+void GenerateRoute::handle(api::Dialect dialect, std::string tenant, http::Request request,
                            std::unique_ptr<http::Exchange> exchange) {
-  auto session = std::make_shared<GenerateSession>(*this, dialect, std::move(exchange));
+  auto session =
+      std::make_shared<GenerateSession>(*this, dialect, std::move(tenant), std::move(exchange));
   sessions_.emplace(session.get(), session);
   session->start(std::move(request));
 }
@@ -124,6 +128,7 @@ void GenerateSession::submit() {
 
 void GenerateSession::submit_one(size_t prompt) {
   RequestState& state = prepared_->states[prompt];
+  state.tenant = tenant_;
   if (!prepared_->request.seed) state.sampling.seed = context_.draw();
   context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
   GenerationEvents events;
@@ -198,6 +203,7 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
   context_.metrics.finished(timeline, elapsed());
+  cached_tokens_ += timeline.decode.cached_tokens;
   if (explain_) {
     const Duration measured = first_tokens_[prompt].value_or(elapsed());
     if (!explained_.empty()) explained_ += ',';
@@ -210,7 +216,7 @@ void GenerateSession::finish() {
   // One prompt has one timeline; several have a list.
   if (explain_ && prepared_->states.size() > 1) explained_ = '[' + explained_ + ']';
   std::string out;
-  answer_->finish(/*cached_tokens=*/0, explained_, out);
+  answer_->finish(cached_tokens_, explained_, out);
   if (prepared_->request.store) {
     for (auto& [id, item] : answer_->items()) route_.memory_->put(id, std::move(item));
   }

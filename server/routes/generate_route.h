@@ -1,10 +1,10 @@
 // GenerateRoute: every endpoint that generates, from body to last byte.
 //
-// Each request is a session: prepared (what may take long on the work queue), submitted (one cluster
-// request for each prompt), answered whole or as a stream. The status line of a stream goes out
-// with the first token, so that a full cluster can still be a 429, or after a while without one, so
-// that clients keep waiting; a whole answer that takes long begins with empty lines, for the same
-// reason. A client that leaves cancels. Thread: the I/O thread.
+// Each request is a session: prepared (what may take long on the work queue), submitted (one
+// cluster request for each prompt), answered whole or as a stream. The status line of a stream goes
+// out with the first token, so that a full cluster can still be a 429, or after a while without
+// one, so that clients keep waiting; a whole answer that takes long begins with empty lines, for
+// the same reason. A client that leaves cancels. Thread: the I/O thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -25,9 +25,9 @@ struct GenerateLimits {
   api::ApiLimits api;
   // Larger bodies are prepared on the work queue, and those with a form to compile.
   size_t inline_body_bytes_max = 16 * 1024;
-  Duration quiet_start_max = 15s;            // then a stream begins without a token
-  Duration quiet_whole_max = 120s;           // and a whole answer with an empty line
-  size_t item_memory_bytes = 16 << 20;       // of responses that may be referred to
+  Duration quiet_start_max = 15s;       // then a stream begins without a token
+  Duration quiet_whole_max = 120s;      // and a whole answer with an empty line
+  size_t item_memory_bytes = 16 << 20;  // of responses that may be referred to
 };
 
 struct GenerateContext {
@@ -48,7 +48,8 @@ class GenerateRoute {
   explicit GenerateRoute(GenerateContext context);
   ~GenerateRoute();
 
-  void handle(api::Dialect dialect, http::Request request,
+  // `tenant`: who asks (ApiKeys).
+  void handle(api::Dialect dialect, std::string tenant, http::Request request,
               std::unique_ptr<http::Exchange> exchange);
   size_t sessions() const { return sessions_.size(); }
 

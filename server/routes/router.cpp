@@ -130,7 +130,8 @@ void Router::add_generation(api::Dialect dialect, std::initializer_list<const ch
     add(
         "POST", path,
         [this, dialect](http::Request request, std::unique_ptr<http::Exchange> exchange) {
-          generate_.handle(dialect, std::move(request), std::move(exchange));
+          std::string tenant = keys_.tenant_of_request(request.fields);
+          generate_.handle(dialect, std::move(tenant), std::move(request), std::move(exchange));
         },
         dialect);
   }

@@ -73,8 +73,8 @@ class WorkersTest : public ::testing::Test {
 };
 
 TEST_F(WorkersTest, APrefillThatIsFencedDrainsAndEnds) {
-  prefill::PrefillWorker worker(io_.get_executor(), clock_, Log(), *instance_, options_.instance,
-                                *connector_);
+  prefill::PrefillWorker worker(io_.get_executor(), clock_, Log(), *instance_,
+                                {.instance = options_.instance}, *connector_);
   expect_that_it_ends_when_fenced(worker);
 }
 

@@ -150,6 +150,11 @@ TEST(UpOptions, every_daemon_is_told_what_concerns_it) {
   EXPECT_THAT(value_of(plan.workers[0].command, "--layout"), HasSubstr("threads=3"));
   EXPECT_THAT(plan.workers[0].command, Not(Contains("--draft-tokens")));
   EXPECT_EQ(value_of(plan.workers[2].command, "--draft-tokens"), "0");
+  EXPECT_THAT(plan.workers[0].command, Not(Contains("--no-enable-prefix-caching")));
+  options.prefix_caching = false;
+  const ClusterPlan off = plan_cluster(options);
+  EXPECT_THAT(off.workers[0].command, Contains("--no-enable-prefix-caching"));
+  EXPECT_THAT(off.workers[2].command, Not(Contains("--no-enable-prefix-caching")));
   EXPECT_THAT(plan.scheduler.command.front(), EndsWith("baton-scheduler"));
   EXPECT_EQ(plan.scheduler.drain_signal, SIGTERM);
   EXPECT_EQ(value_of(plan.gateway.command, "--served-model-name"), "name");

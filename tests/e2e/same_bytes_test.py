@@ -42,7 +42,7 @@ def all_at_once(running):
 class SameBytes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        with cluster() as running:
+        with cluster(DEMO, "--no-enable-prefix-caching") as running:
             cls.reference = one_by_one(running)
             cls.batched = all_at_once(running)
 

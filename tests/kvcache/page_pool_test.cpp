@@ -65,6 +65,24 @@ TEST(PagePool, NeverGivesOutTheSameEpochOfAPageTwice) {
   }
 }
 
+TEST(PagePool, KeepsAPageThatNobodyReadsUntilItIsReusedOrEvicted) {
+  PagePool pool(1);
+  const auto [page, epoch] = pool.allocate(1, PageState::in_use)->front();
+  pool.keep(page);
+  EXPECT_EQ(pool.counts(), (PageCounts{1, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(pool.references(page), 0u);
+  EXPECT_FALSE(pool.allocate(1, PageState::filling));
+  EXPECT_EQ(broken_invariant(pool), std::nullopt);
+  pool.reuse(page);
+  EXPECT_EQ(pool.state(page), PageState::in_use);
+  EXPECT_EQ(pool.references(page), 1u);
+  EXPECT_EQ(pool.epoch(page), epoch) << "its bytes are still the same";
+  pool.keep(page);
+  pool.evict(page);
+  EXPECT_EQ(pool.counts().free, 1u);
+  EXPECT_EQ(broken_invariant(pool), std::nullopt);
+}
+
 TEST(PagePoolDeath, StopsAtBrokenUse) {
   PagePool pool(2);
   const PageId page = pool.allocate(1, PageState::reserved)->front().page;
@@ -73,6 +91,9 @@ TEST(PagePoolDeath, StopsAtBrokenUse) {
   EXPECT_DEATH(pool.release(PageId{1}), "a free page is released");
   EXPECT_DEATH(pool.state(PageId{2}), "doesn't have");
   EXPECT_DEATH(pool.allocate(1, PageState::cached), "allocated as");
+  EXPECT_DEATH(pool.keep(page), "is kept");
+  EXPECT_DEATH(pool.reuse(page), "only a cached page");
+  EXPECT_DEATH(pool.evict(page), "only a cached page");
 }
 
 // The naive model: a map from page to (state, references, epoch), searched for every question.
@@ -100,7 +121,7 @@ TEST(PagePool, AgreesWithANaiveModelUnderRandomUse) {
     for (int step = 0; step < 400; ++step) {
       const PageId page{static_cast<uint32_t>(random.below(size))};
       Naive::Page& own = model.pages[page.value];
-      switch (random.below(4)) {
+      switch (random.below(6)) {
         case 0: {
           const auto count = static_cast<uint32_t>(random.below(6));
           const auto state = static_cast<PageState>(1 + random.below(3));
@@ -127,8 +148,24 @@ TEST(PagePool, AgreesWithANaiveModelUnderRandomUse) {
             pool.add_reference(page);
           }
           break;
+        case 3:
+          if (own.state == PageState::in_use && own.references == 1) {
+            own = {PageState::cached, 0, own.epoch};
+            pool.keep(page);
+          }
+          break;
+        case 4:
+          if (own.state != PageState::cached) break;
+          if (random.chance(0.5)) {
+            own = {PageState::in_use, 1, own.epoch};
+            pool.reuse(page);
+          } else {
+            own.state = PageState::free;
+            pool.evict(page);
+          }
+          break;
         default:
-          if (own.state != PageState::free) {
+          if (own.references > 0) {
             if (--own.references == 0) own.state = PageState::free;
             pool.release(page);
           }

@@ -40,6 +40,17 @@ TEST(PoolMemory, BlocksTileThePoolWithoutOverlap) {
   EXPECT_EQ(expected, memory->bytes().data() + memory->bytes().size());
 }
 
+TEST(PoolMemory, CopiesTheFirstTokensOfEachLayer) {
+  auto memory = PoolMemory::create_private(kFormat, 2);
+  for (uint32_t layer = 0; layer < 3; ++layer)
+    std::ranges::fill(memory->block(PageId{0}, layer), std::byte(layer + 1));
+  copy_page(*memory, PageId{0}, PageId{1}, 5);
+  for (uint32_t layer = 0; layer < 3; ++layer) {
+    EXPECT_EQ(memory->entry(PageId{1}, layer, 4)[23], std::byte(layer + 1));
+    EXPECT_EQ(memory->entry(PageId{1}, layer, 5)[0], std::byte(0));
+  }
+}
+
 TEST(PoolMemoryDeath, StopsAtABlockOutsideThePool) {
   auto memory = PoolMemory::create_private(kFormat, 2);
   EXPECT_DEATH(memory->block(PageId{2}, 0), "outside the pool");

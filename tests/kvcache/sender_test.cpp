@@ -50,6 +50,17 @@ TEST(HandoffSender, AFullLastPageIsFinalWhenItIsFull) {
   EXPECT_EQ(names(s.layer_finished(0, 128)), (std::vector<FrameName>{{0, 0}, {0, 1}}));
 }
 
+TEST(HandoffSender, APageMayBeReplacedUntilAFrameOfItIsNamed) {
+  auto s = sender(200);
+  s.layer_finished(1, 64);
+  s.replace_page(1, PageId{77});
+  const auto frames = s.layer_finished(1, 128);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].page, PageId{77});
+  EXPECT_DEATH(s.replace_page(1, PageId{78}), "on their way");
+  EXPECT_DEATH(s.replace_page(4, PageId{78}), "doesn't have");
+}
+
 TEST(HandoffSender, FramesSayWhatTheReceiverExpects) {
   auto s = sender(70);
   const auto frames = s.layer_finished(2, 70);

@@ -24,7 +24,7 @@ class PrefillStateTest : public testing::Test {
   Actions say(ToPrefill message) { return step(DecodeSaid{kLink, std::move(message)}); }
   Actions order(uint64_t job, uint32_t entries, std::optional<uint32_t> scores = std::nullopt) {
     PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", 0, {}, scores};
-    order.prompt.assign(entries + 1, 7);
+    order.prompt.assign(entries + 1, static_cast<TokenId>(job));  // no two begin the same
     return say(order);
   }
   Actions reserve(uint64_t job, uint32_t pages) {
@@ -33,6 +33,8 @@ class PrefillStateTest : public testing::Test {
       reserved.pages.push_back({PageId{10 + page}, Epoch{3}});
     return say(reserved);
   }
+  // Pages that a job could have.
+  uint32_t room() const { return state_.pool().counts().free + state_.pool().counts().cached; }
   // The step in flight: both layers, then its end.
   Actions finish_step(StepId id) {
     Actions all;
@@ -108,7 +110,7 @@ TEST_F(PrefillStateTest, AJobIsReservedComputedLayerByLayerSealedAndFreedOnTheCo
   const Actions committed = say(Commit{JobId{1}, SessionId{1, 1}});
   EXPECT_EQ(all<ForgetFrames>(committed).size(), 1u);
   EXPECT_EQ(state_.jobs(), 0u);
-  EXPECT_EQ(state_.pool().counts().free, 4u);
+  EXPECT_EQ(state_.pool().counts(), (PageCounts{4, 2, 0, 0, 0, 2}));
 }
 
 TEST_F(PrefillStateTest, AJobThatWantsScoresIsToldThoseOfEachChunkBeforeItsSeal) {
@@ -157,7 +159,7 @@ TEST_F(PrefillStateTest, AnAbortWhileItsRowsComputeFreesAfterTheStep) {
   EXPECT_EQ(state_.pool().counts().filling, 1u);
   EXPECT_TRUE(all<PostFrames>(step(LayerDone{compute.at(0).step, 0})).empty());
   step_done(compute[0].step);
-  EXPECT_EQ(state_.pool().counts().free, 4u);
+  EXPECT_EQ(room(), 4u);
 }
 
 TEST_F(PrefillStateTest, AnAbortThatOvertakesItsJobLeavesNothingToDo) {
@@ -200,7 +202,7 @@ TEST_F(PrefillStateTest, ASealWithoutAnAnswerIsRepeatedThenTheJobIsAborted) {
   Actions last;
   for (int i = 0; i < 20 && told<Abort>(last).empty(); ++i) last = after(2s);
   EXPECT_EQ(told<Abort>(last).size(), 1u);
-  EXPECT_EQ(state_.pool().counts().free, 4u);
+  EXPECT_EQ(room(), 4u);
 }
 
 TEST_F(PrefillStateTest, ALostDecodeEndsItsJobs) {
@@ -208,7 +210,7 @@ TEST_F(PrefillStateTest, ALostDecodeEndsItsJobs) {
   order(2, 10);
   step(DecodeDown{kLink});
   EXPECT_EQ(state_.jobs(), 0u);
-  EXPECT_EQ(state_.pool().counts().free, 4u);
+  EXPECT_EQ(room(), 4u);
 }
 
 TEST_F(PrefillStateTest, EveryJobSaysThatItLives) {

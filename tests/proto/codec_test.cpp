@@ -94,8 +94,8 @@ TEST(Codec, gave_up) {
 TEST(Codec, prefill_job) {
   expect_round_trip<ToPrefill>([](Counter& c) {
     PrefillJob m;
-    auto& [to, job, request, attempt, prompt, tenant, priority, time_left, prompt_logprobs] = m;
-    fill_all(c, to, job, request, attempt, prompt, tenant, priority, time_left, prompt_logprobs);
+    auto& [to, job, request, attempt, prompt, tenant, salt, priority, time_left, scores] = m;
+    fill_all(c, to, job, request, attempt, prompt, tenant, salt, priority, time_left, scores);
     return m;
   });
 }
@@ -159,8 +159,8 @@ TEST(Codec, reserve) {
 TEST(Codec, seal) {
   expect_round_trip<FromPrefill>([](Counter& c) {
     Seal m;
-    auto& [job, session, pages, computed] = m;
-    fill_all(c, job, session, pages, computed);
+    auto& [job, session, pages, computed, cached] = m;
+    fill_all(c, job, session, pages, computed, cached);
     return m;
   });
 }
@@ -186,8 +186,8 @@ TEST(Codec, job_alive) {
 TEST(Codec, place) {
   expect_round_trip<ToScheduler>([](Counter& c) {
     Place m;
-    auto& [request, attempt, prompt, max_new, known, priority, avoid] = m;
-    fill_all(c, request, attempt, prompt, max_new, known, priority, avoid);
+    auto& [request, attempt, prompt, max_new, known, priority, avoid, prefix] = m;
+    fill_all(c, request, attempt, prompt, max_new, known, priority, avoid, prefix);
     return m;
   });
 }
@@ -224,8 +224,8 @@ TEST(Codec, rebalance) {
 TEST(Codec, heartbeat_seen) {
   expect_round_trip<FromScheduler>([](Counter& c) {
     HeartbeatSeen m;
-    auto& [incarnation, fenced] = m;
-    fill(c, incarnation);
+    auto& [incarnation, fenced, prefixes_seen] = m;
+    fill_all(c, incarnation, prefixes_seen);
     fill_flag(fenced);
     return m;
   });
@@ -254,13 +254,14 @@ TEST(Codec, not_placed) {
 TEST(Codec, heartbeat) {
   Counter c;
   Heartbeat m;
-  auto& [peer, role, manifest, load, draining, accepted, metrics] = m;
-  fill_all(c, peer, manifest, load, accepted, metrics);
+  auto& [peer, role, manifest, load, draining, accepted, metrics, prefixes] = m;
+  fill_all(c, peer, manifest, load, accepted, metrics, prefixes);
   role = Role::prefill;
   fill_flag(draining);
   const auto back = std::get<Heartbeat>(round_trip(ToScheduler(m)));
-  EXPECT_TRUE(std::tie(back.peer, back.role, back.manifest, back.load, back.draining,
-                       back.accepted) == std::tie(peer, role, manifest, load, draining, accepted));
+  EXPECT_TRUE(std::tie(back.peer, back.role, back.manifest, back.load, back.draining, back.accepted,
+                       back.prefixes) ==
+              std::tie(peer, role, manifest, load, draining, accepted, prefixes));
   ASSERT_TRUE(back.metrics.has_value());
   EXPECT_EQ(text_of(*back.metrics), text_of(*metrics));
   m.metrics.reset();
@@ -277,7 +278,8 @@ TEST(Codec, cluster_view) {
   ASSERT_EQ(back.instances.size(), instances.size());
   for (size_t i = 0; i < instances.size(); ++i) {
     const auto key = [](const InstanceView& view) {
-      return std::tie(view.peer, view.role, view.manifest, view.load, view.draining, view.stale);
+      return std::tie(view.peer, view.role, view.manifest, view.load, view.draining, view.stale,
+                      view.prefixes, view.prefixes_stale);
     };
     EXPECT_TRUE(key(back.instances[i]) == key(instances[i]));
     EXPECT_EQ(text_of(back.instances[i].metrics), text_of(instances[i].metrics));

@@ -60,6 +60,7 @@ inline void fill(Counter& c, Load& to);
 inline void fill(Counter& c, PageCounts& to);
 inline void fill(Counter& c, InstanceView& to);
 inline void fill(Counter& c, DecodeTimes& to);
+inline void fill(Counter& c, PrefixChanges& to);
 inline void fill(Counter& c, ReservedPage& to);
 inline void fill(Counter& c, FrameName& to);
 inline void fill(Counter& c, ChatMessage& to);
@@ -173,15 +174,21 @@ inline void fill(Counter& c, Load& to) {
   fill_all(c, running, waiting, queued_tokens, running_max, pages);
 }
 inline void fill(Counter& c, InstanceView& to) {
-  auto& [peer, role, manifest, load, draining, stale, metrics] = to;
-  fill_all(c, peer, manifest, load, metrics);
+  auto& [peer, role, manifest, load, draining, stale, metrics, prefixes, prefixes_stale] = to;
+  fill_all(c, peer, manifest, load, metrics, prefixes);
+  fill_flag(prefixes_stale);
   role = Role::prefill;
   fill_flag(draining);
   fill_flag(stale);
 }
 inline void fill(Counter& c, DecodeTimes& to) {
-  auto& [queued, prefilled, exposed, waited, first_step] = to;
-  fill_all(c, queued, prefilled, exposed, waited, first_step);
+  auto& [queued, prefilled, exposed, waited, first_step, cached_tokens] = to;
+  fill_all(c, queued, prefilled, exposed, waited, first_step, cached_tokens);
+}
+inline void fill(Counter& c, PrefixChanges& to) {
+  auto& [from, until, end, whole, came, went] = to;
+  fill_all(c, from, until, end, came, went);
+  fill_flag(whole);
 }
 inline void fill(Counter& c, ReservedPage& to) {
   auto& [page, epoch] = to;

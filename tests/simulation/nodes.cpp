@@ -112,8 +112,12 @@ prefill::PrefillSetup prefill_setup(World& world, uint64_t incarnation) {
   setup.self = Incarnation{incarnation};
   setup.pages = world.pages;
   setup.format = kFormat;
+  setup.manifest = fake_manifest();
+  setup.cache_secret = "secret";
+  setup.prefix_caching = world.random.chance(0.9);
   setup.vocab_size = kVocabulary;
   setup.context_max = 4096;
+  setup.limits.found_frames = 1 + world.random.below(20);
   setup.limits.window_jobs = 1 + static_cast<uint32_t>(world.random.below(4));
   setup.limits.chunk_tokens = 16 << world.random.below(5);
   setup.limits.jobs_max = 24;
@@ -229,7 +233,14 @@ void PrefillNode::write_frame(const std::string& address, const kvcache::Outgoin
   feed(prefill::FramesWritten{frame.header.session});
 }
 
+void PrefillNode::act(const prefill::CopyPage& action) {
+  kvcache::copy_page(memory_, action.from, action.to, action.tokens);
+}
+
 void PrefillNode::act(const prefill::DigestPages& action) {
+  if (world_.sabotage == Sabotage::spoilt_prefix)
+    soon(100ms,
+         [this, page = action.pages.front()] { memory_.entry(page, 0, 0)[0] ^= std::byte(1); });
   soon(world_.network.delay(10us, 3ms), [this, action] {
     feed(
         prefill::Digested{action.job, kvcache::page_digests(memory_, action.pages, action.tokens)});

@@ -94,6 +94,7 @@ class PrefillNode final : public Node {
   void act(const prefill::Compute& action);
   void act(const prefill::PostFrames& action);
   void act(const prefill::ForgetFrames& action) { posted_.erase(action.session); }
+  void act(const prefill::CopyPage& action);
   void act(const prefill::DigestPages& action);
   void act(const prefill::Beat& action);
   void act(const prefill::Drained&);

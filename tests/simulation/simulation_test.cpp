@@ -36,19 +36,22 @@ TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsL
     sum.corrupt_frames += outcome.corrupt_frames;
     sum.crashes += outcome.crashes;
     sum.tokens += outcome.tokens;
+    sum.prompt_tokens += outcome.prompt_tokens;
+    sum.cached_tokens += outcome.cached_tokens;
   }
   printf(
       "%u finished, %u failed, %u cancelled; %lu tokens, %lu placed again (%lu gave way to "
       "older ones), %lu corrupt frames, "
-      "%lu crashes\n",
+      "%lu crashes; %lu of %lu prompt tokens were cached\n",
       sum.finished, sum.failed, sum.cancelled, sum.tokens, sum.placed_again, sum.preempted,
-      sum.corrupt_frames, sum.crashes);
+      sum.corrupt_frames, sum.crashes, sum.cached_tokens, sum.prompt_tokens);
   if (seeds >= 1000) {  // the world was hard, and the cluster was good at it
     EXPECT_GT(sum.crashes, 1000u);
     EXPECT_GT(sum.corrupt_frames, 500u);
     EXPECT_GT(sum.placed_again, 1000u);
     EXPECT_GT(sum.preempted, 50u);
     EXPECT_GT(sum.finished, 4 * sum.failed);
+    EXPECT_GT(sum.cached_tokens, sum.prompt_tokens / 20);
   }
 }
 
@@ -91,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
     Simulation, Sabotaged,
     testing::Values(Harm{"believe_frames", Sabotage::believe_frames, "fault-free it is"},
                     Harm{"stale_pages", Sabotage::stale_pages, "fault-free it is"},
+                    Harm{"spoilt_prefix", Sabotage::spoilt_prefix, "fault-free it is"},
                     Harm{"repeat_token", Sabotage::repeat_token, "fault-free it is"},
                     Harm{"drop_token", Sabotage::drop_token, "fault-free it is"},
                     Harm{"lose_step", Sabotage::lose_step, "left over"}),

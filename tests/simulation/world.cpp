@@ -34,6 +34,10 @@ World::World(uint64_t seed, const text::Tokenizer& tokens, Sabotage how)
   gateway_ = std::make_unique<GatewayNode>(*this);
   if (faulty_) plan_faults();
   if (how == Sabotage::believe_frames) network.faults.frame_corrupt = 0.2;
+  for (int i = 0; i < 3; ++i) {
+    stems_.emplace_back(random.below(250));
+    for (TokenId& token : stems_.back()) token = static_cast<TokenId>(random.below(kVocabulary));
+  }
   plan_clients();
 }
 
@@ -64,14 +68,33 @@ Outcome World::run() {
 
 // ---- clients -----------------------------------------------------------------------------------
 
+// Half of the prompts begin like others: with a stem that many have, or as an earlier one did.
+std::vector<TokenId> World::draw_prompt() {
+  std::vector<TokenId> prompt;
+  if (random.chance(0.5)) {
+    prompt = stems_[random.below(stems_.size())];
+    if (random.chance(0.5) && !clients_.empty()) {
+      auto earlier = clients_.begin();
+      std::advance(earlier, static_cast<std::ptrdiff_t>(random.below(clients_.size())));
+      prompt = earlier->second.request.prompt;
+    }
+    if (random.chance(0.3)) prompt.resize(random.below(prompt.size() + 1));
+  }
+  uint64_t more = 1 + random.below(random.chance(0.3) ? 300 : 90);
+  if (random.chance(0.1)) more = 1 + 64 * random.below(3);  // at the edge of a page
+  if (!prompt.empty() && random.chance(0.3)) more = random.below(2);
+  if (prompt.size() > 400) more = std::min<uint64_t>(more, 20);
+  for (uint64_t i = 0; i < more; ++i)
+    prompt.push_back(static_cast<TokenId>(random.below(kVocabulary)));
+  return prompt;
+}
+
 RequestState World::draw_request(uint64_t id) {
   RequestState request;
   request.id = RequestId{id};
   request.model = "fake";
-  uint64_t length = 1 + random.below(random.chance(0.3) ? 300 : 90);
-  if (random.chance(0.1)) length = 1 + 64 * random.below(3);  // at the edge of a page
-  for (uint64_t i = 0; i < length; ++i)
-    request.prompt.push_back(static_cast<TokenId>(random.below(kVocabulary)));
+  request.prompt = draw_prompt();
+  request.tenant = random.chance(0.25) ? "another tenant" : "";
   request.choices =
       !crowded_ && random.chance(0.2) ? 2 + static_cast<uint32_t>(random.below(2)) : 1;
   request.stop.max_tokens = 1 + static_cast<uint32_t>(random.below(random.chance(0.2) ? 150 : 40));
@@ -184,6 +207,29 @@ void World::ended(RequestId request, bool finished, const server::Timeline* time
                         choice));
   if (server::sum_of_parts(*timeline) != timeline->first_token)
     wrong("the parts of a timeline don't sum up to the time to the first token");
+  check_cached(client, *timeline);
+}
+
+// What was found must have been somebody's before: of the same tenant, and as long.
+void World::check_cached(const Client& client, const server::Timeline& timeline) {
+  const RequestState& request = client.request;
+  const uint32_t cached = timeline.decode.cached_tokens;
+  outcome_.prompt_tokens += request.prompt.size();
+  outcome_.cached_tokens += cached;
+  if (cached == 0) return;
+  if (request.report.prompt_logprobs) return wrong("a prompt that was to be scored was found");
+  if (cached >= request.prompt.size()) return wrong("more of a prompt was found than there is");
+  for (const auto& [id, other] : clients_) {
+    if (other.request.tenant != request.tenant) continue;
+    if (id == request.id && timeline.attempts < 2) continue;
+    const auto& theirs = other.request.prompt;
+    const auto [end, _] =
+        std::mismatch(request.prompt.begin(), request.prompt.end(), theirs.begin(), theirs.end());
+    const auto shared = static_cast<size_t>(end - request.prompt.begin());
+    if (std::min(shared, theirs.size() - 1) >= cached) return;
+  }
+  wrong(fmt::format("request {} was given {} cached tokens that nobody of its tenant had",
+                    request.id.value, cached));
 }
 
 bool World::all_ended() const {
@@ -273,7 +319,7 @@ void World::check_settled() {
     if (!node) continue;
     left(node->peer().name, "jobs", node->state().jobs());
     const PageCounts& pages = node->state().pool().counts();
-    left(node->peer().name, "pages", pages.total - pages.free);
+    left(node->peer().name, "pages", pages.total - pages.free - pages.cached);
   }
   for (const auto& node : decodes_) {
     if (!node) continue;

@@ -30,12 +30,14 @@ enum class Sabotage : uint8_t {
   drop_token,      // and the next one under its index
   lose_step,       // the answer to a step never comes: what it reads is never freed
   stale_pages,     // a page's bytes are spoilt after its commit
+  spoilt_prefix,   // a page's bytes are spoilt once prefill has handed it over and keeps it
 };
 
 struct Outcome {
   std::optional<std::string> wrong;  // the first thing, with its time
   uint32_t finished = 0, failed = 0, cancelled = 0;
   uint64_t placed_again = 0, preempted = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
+  uint64_t prompt_tokens = 0, cached_tokens = 0;  // of finished requests
 };
 
 class World {
@@ -82,6 +84,8 @@ class World {
   void plan_crashes();
   void plan_clients();
   RequestState draw_request(uint64_t id);
+  std::vector<TokenId> draw_prompt();
+  void check_cached(const Client& client, const server::Timeline& timeline);
   void begin(uint64_t id);
   void misfortune();
   // The process of that name dies; another life of it begins after a while.
@@ -92,7 +96,8 @@ class World {
 
   bool crowded_ = false;  // many long answers at once, in small pools
   bool faulty_ = false;
-  Duration busy_{};  // how long faults and new requests go on
+  std::vector<std::vector<TokenId>> stems_;  // that prompts begin with
+  Duration busy_{};                          // how long faults and new requests go on
   std::unique_ptr<GatewayNode> gateway_;
   std::unique_ptr<SchedulerNode> scheduler_;
   std::vector<std::unique_ptr<PrefillNode>> prefills_;

@@ -40,6 +40,7 @@ std::string explain_json(const Timeline& timeline) {
   } else {
     append_json_string(out, timeline.prefill_name);
   }
+  out += ",\"cached_tokens\":" + std::to_string(timeline.decode.cached_tokens);
   out += timeline.degraded ? ",\"degraded\":true" : ",\"degraded\":false";
   out += ",\"placed_because\":";
   append_json_string(out, timeline.reason);

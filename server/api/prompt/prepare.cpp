@@ -155,7 +155,7 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
                      prompt.size(), alternatives - 1, kScoresMax);
   }
   state.parts = parts_of(prepared.rules, model.special, request.reasoning_max);
-  state.tenant = request.cache_salt;
+  state.cache_salt = request.cache_salt;
   state.priority = request.priority;
   state.prompt = std::move(prompt);
   add_form(prepared, model.special, state);

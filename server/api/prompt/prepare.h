@@ -19,8 +19,8 @@ struct Prepared {
   GenerateRequest request;
   // One for each prompt; id, seed (unless the client gave one) and time_left are still to be set.
   std::vector<RequestState> states;
-  std::vector<std::string> echoes;  // the prompts' texts, if asked to be echoed
-  OutputRules rules;                // of a chat, which has one prompt
+  std::vector<std::string> echoes;       // the prompts' texts, if asked to be echoed
+  OutputRules rules;                     // of a chat, which has one prompt
   std::optional<ConstraintParams> form;  // as decode will read it
 };
 

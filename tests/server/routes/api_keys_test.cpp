@@ -51,6 +51,18 @@ TEST(ApiKeys, a_file_without_keys_or_with_a_broken_hash_is_refused) {
             std::string::npos);
 }
 
+TEST(ApiKeys, each_key_is_a_tenant_of_its_own) {
+  ApiKeys keys;
+  EXPECT_EQ(keys.tenant_of("anything"), "");
+  keys.add("one");
+  keys.add("two");
+  EXPECT_EQ(keys.tenant_of("one").size(), 16u);
+  EXPECT_NE(keys.tenant_of("one"), keys.tenant_of("two"));
+  EXPECT_EQ(keys.tenant_of("three"), "");
+  EXPECT_EQ(keys.tenant_of_request({{"authorization", "Bearer two"}}), keys.tenant_of("two"));
+  EXPECT_EQ(keys.tenant_of_request({{"x-api-key", "two"}}), keys.tenant_of("two"));
+}
+
 TEST(ApiKeys, a_request_may_carry_its_key_in_the_fields_that_clients_use) {
   ApiKeys keys;
   EXPECT_TRUE(keys.allows_request({}));

@@ -11,7 +11,7 @@ TEST(Explain, the_parts_sum_to_the_time_to_the_first_token) {
   Timeline timeline;
   timeline.lost = 1ms;
   timeline.placing = 2ms;
-  timeline.decode = {3ms, 4ms, 5ms, 6ms, 7ms};
+  timeline.decode = {3ms, 4ms, 5ms, 6ms, 7ms, 128};
   timeline.travelled = 8ms;
   timeline.first_token = 36ms;
   timeline.attempts = 2;
@@ -23,6 +23,7 @@ TEST(Explain, the_parts_sum_to_the_time_to_the_first_token) {
   EXPECT_EQ(sum, json["first_token_ms"].get<double>());
   EXPECT_EQ(json["decode"], "decode-0");
   EXPECT_TRUE(json["prefill"].is_null());
+  EXPECT_EQ(json["cached_tokens"], 128);
   EXPECT_EQ(json["placed_because"], "It is the least loaded.");
 }
 

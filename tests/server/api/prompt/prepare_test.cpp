@@ -130,8 +130,9 @@ TEST(Prepare, bad_words_are_forbidden_alone_and_behind_a_space) {
 }
 
 TEST(Prepare, a_salt_keeps_caches_apart) {
-  EXPECT_EQ(prepare_completion(R"({"prompt":"a","cache_salt":"s"})", kModel, {})->states[0].tenant,
-            "s");
+  EXPECT_EQ(
+      prepare_completion(R"({"prompt":"a","cache_salt":"s"})", kModel, {})->states[0].cache_salt,
+      "s");
 }
 
 class PrepareSpecial : public ::testing::Test {

@@ -1,0 +1,92 @@
+// What PrefillState does when it is time: deadlines, signs of life, heartbeats.
+#include <algorithm>
+#include <utility>
+
+#include "prefill/prefill_state.h"
+
+namespace baton::prefill {
+
+std::optional<Instant> PrefillState::next_deadline() const {
+  if (!last_beat_) return Instant{};  // at once: the first heartbeat is due
+  Instant next = next_wake_;
+  next = std::min(next, *last_beat_ + (beat_due_ ? setup_.limits.beat_interval_min
+                                                 : setup_.limits.beat_interval));
+  return next;
+}
+
+void PrefillState::run_timers() {
+  if (now_ < next_wake_) return;
+  next_wake_ = Instant::max();
+  while (!tombstone_ends_.empty() && tombstone_ends_.front().first <= now_) {
+    tombstones_.erase(tombstone_ends_.front().second);
+    tombstone_ends_.pop_front();
+  }
+  std::vector<JobId> due;
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended && (now_ >= job.deadline || now_ >= job.wake || now_ >= drain_end_))
+      due.push_back(id);
+  for (const JobId id : due) wake(jobs_.find(id));
+
+  if (!jobs_.empty() && now_ >= next_alive_) {
+    next_alive_ = now_ + setup_.limits.alive_interval;
+    for (const auto& [id, job] : jobs_)
+      if (!job.ended) actions_.push_back(TellDecode{job.link, JobAlive{id, job.computed}});
+  }
+  for (const auto& [id, job] : jobs_) {
+    if (job.ended) continue;
+    arm(job.deadline);
+    if (job.wake > now_) arm(job.wake);  // a due queued job waits for room, not for time
+  }
+  if (!jobs_.empty()) arm(next_alive_);
+  if (!tombstone_ends_.empty()) arm(tombstone_ends_.front().first);
+  if (draining_ && now_ < drain_end_) arm(drain_end_);
+}
+
+void PrefillState::wake(Map::iterator it) {
+  Job& job = it->second;
+  if (now_ >= job.deadline) return abort(it, "the job's time is over", true);
+  if (now_ >= drain_end_) return abort(it, "this prefill instance is going", true);
+  switch (job.phase) {
+    case JobPhase::queued:
+    case JobPhase::computing:
+      break;
+    case JobPhase::reserving:
+      leave_window(job, {});
+      break;
+    case JobPhase::posted:
+      abort(it, "the frames could not be written in time", true);
+      break;
+    case JobPhase::sealed:
+      if (now_ >= job.sealed_at + setup_.limits.commit_max)
+        abort(it, "decode neither committed nor asked for frames in time", true);
+      else
+        seal(job);
+      break;
+  }
+}
+
+Load PrefillState::load() const {
+  Load load;
+  load.running = in_window();
+  load.waiting = static_cast<uint32_t>(jobs_.size()) - load.running;
+  load.running_max = setup_.limits.jobs_max;
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended) load.queued_tokens += job.entries() - job.computed;
+  load.pages = pool().counts();
+  return load;
+}
+
+void PrefillState::beat() {
+  const PrefillLimits& limits = setup_.limits;
+  if (last_beat_ &&
+      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
+    return;
+  beat_due_ = false;
+  last_beat_ = now_;
+  Beat beat{load(), draining_, std::exchange(ended_, {})};
+  for (const auto& [id, job] : jobs_)
+    if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
+  actions_.push_back(std::move(beat));
+}
+
+}  // namespace baton::prefill

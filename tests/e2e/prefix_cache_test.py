@@ -1,0 +1,114 @@
+"""What is found in the prefix cache is seen in the usage and in nothing else.
+
+The oracle is a digest of the logits of every token (`return_logits_digest`) of a cluster that keeps
+no prefixes.
+"""
+import concurrent.futures
+import unittest
+
+from cluster import DEMO, cluster
+
+STEM = "Count the letters. " * 24
+PROMPTS = [STEM + "Spell planet.", STEM + "Spell planet. And then spell stone.", STEM[:300],
+           STEM + "Which day comes after Monday?", "A short one."]
+
+
+def answer(running, prompt, **fields):
+    status, _, whole = running.ask("/v1/completions", {
+        "model": running.model(), "prompt": prompt, "temperature": 0.9, "seed": 7,
+        "max_tokens": 16, "ignore_eos": True, "logprobs": 2, "return_logits_digest": True,
+        "return_token_ids": True, **fields})
+    assert status == 200, whole
+    choice, usage = whole["choices"][0], whole["usage"]
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    assert usage["prompt_cache_hit_tokens"] == cached
+    assert usage["prompt_cache_miss_tokens"] == usage["prompt_tokens"] - cached
+    assert cached < usage["prompt_tokens"]
+    return ((choice["token_ids"], choice["logits_digest"], choice["logprobs"]["token_logprobs"]),
+            cached, usage["prompt_tokens"])
+
+
+def several(running, **fields):
+    with concurrent.futures.ThreadPoolExecutor(len(PROMPTS)) as pool:
+        return list(pool.map(lambda prompt: answer(running, prompt, **fields), PROMPTS))
+
+
+class PrefixCache(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with cluster(DEMO, "--no-enable-prefix-caching") as running:
+            for _ in range(2):
+                answers = [answer(running, prompt) for prompt in PROMPTS]
+                assert all(cached == 0 for _, cached, _ in answers)
+            assert running.metric("vllm:prefix_cache_hits_total") == 0
+            cls.reference = [said for said, _, _ in answers]
+
+    def check_twice(self, *flags):
+        with cluster(DEMO, *flags) as running:
+            for said, _, _ in several(running):
+                self.assertIn(said, self.reference)
+            again = several(running)
+            self.assertEqual([said for said, _, _ in again], self.reference)
+            for _, cached, prompt in again:
+                self.assertEqual(cached, prompt - 1, "all that prefill computes was there")
+            self.assertGreater(running.metric("vllm:prefix_cache_hits_total"), 0)
+            self.assertGreater(running.metric("vllm:prefix_cache_queries_total"),
+                               running.metric("vllm:prefix_cache_hits_total"))
+
+    def test_the_same_prompts_again(self):
+        self.check_twice()
+
+    def test_without_speculation(self):
+        self.check_twice("--draft-tokens", "0")
+
+    def test_small_chunks_over_tcp(self):
+        self.check_twice("--max-num-batched-tokens", "48", "--transport", "tcp")
+
+    def test_groups_and_ranks_share_what_each_has_computed(self):
+        self.check_twice("--prefill", "tp=2,dp=2", "--decode", "dp=2")
+
+    def test_one_process_with_every_role(self):
+        self.check_twice("--single-process")
+
+    def test_a_longer_prompt_goes_on_behind_what_is_known(self):
+        with cluster() as running:
+            answer(running, PROMPTS[0])
+            said, cached, _ = answer(running, PROMPTS[1])
+            self.assertEqual(said, self.reference[1])
+            # More than the full pages: the partial one was copied.
+            self.assertGreater(cached % 64, 0)
+            said, cached, _ = answer(running, PROMPTS[3])
+            self.assertEqual(said, self.reference[3])
+            self.assertEqual(cached % 64, 0)
+            self.assertGreater(cached, 0)
+
+    def test_salts_never_share(self):
+        with cluster() as running:
+            for salt in ("one", "two"):
+                said, cached, prompt = answer(running, PROMPTS[0], cache_salt=salt)
+                self.assertEqual((said, cached), (self.reference[0], 0))
+                said, cached, _ = answer(running, PROMPTS[0], cache_salt=salt)
+                self.assertEqual((said, cached), (self.reference[0], prompt - 1))
+            self.assertEqual(answer(running, PROMPTS[0])[1], 0)
+
+    def test_a_prompt_that_is_scored_is_computed(self):
+        with cluster() as running:
+            answer(running, PROMPTS[0])
+            said, cached, _ = answer(running, PROMPTS[0], prompt_logprobs=1)
+            self.assertEqual((said, cached), (self.reference[0], 0))
+
+    def test_a_cache_that_is_full_lets_the_oldest_go(self):
+        # Pages for little more than one longest request.
+        with cluster(DEMO, "--max-model-len", "1024", "--kv-memory", "24M") as running:
+            for i in range(12):
+                prompt = f"{i} " + "and one more letter " * 30
+                first, cached, _ = answer(running, prompt)
+                self.assertLess(cached, 64)
+                second, cached, count = answer(running, prompt)
+                self.assertEqual(first, second)
+                self.assertEqual(cached, count - 1)
+            self.assertGreater(running.metric("baton_prefix_pages_evicted_total"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
