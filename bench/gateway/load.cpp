@@ -24,9 +24,10 @@ constexpr std::string_view kContent = "\"content\":\"";
 constexpr Duration kRamp = 500us;  // between the starts of two streams
 
 std::string request_of(bool stream, uint32_t tokens) {
-  const std::string body = fmt::format(
-      R"({{"messages":[{{"role":"user","content":"What is 37 + 48?"}}],"max_tokens":{},"stream":{}}})",
-      tokens, stream);
+  const std::string body =
+      fmt::format(R"({{"messages":[{{"role":"user","content":"What is 37 + 48?"}}],)"
+                  R"("max_tokens":{},"stream":{}}})",
+                  tokens, stream);
   return fmt::format(
       "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
       "Content-Length: {}\r\n\r\n{}",
