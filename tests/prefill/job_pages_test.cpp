@@ -49,6 +49,7 @@ class JobPagesTest : public testing::Test {
                                              Attempt{1},
                                              std::move(tokens),
                                              tenant,
+                                             "",
                                              0,
                                              {},
                                              scores}});

@@ -169,7 +169,7 @@ TEST_F(PrefillStateTest, AnAbortThatOvertakesItsJobLeavesNothingToDo) {
 }
 
 TEST_F(PrefillStateTest, AJobForAnotherLifeOrBeyondALimitIsRefusedWithAReason) {
-  PrefillJob other{Incarnation{6}, JobId{9}, RequestId{9}, Attempt{1}, {1, 2}, "", 0, std::nullopt};
+  PrefillJob other{Incarnation{6}, JobId{9}, RequestId{9}, Attempt{1}, {1, 2}};
   EXPECT_EQ(told<Abort>(say(other)).size(), 1u);
   EXPECT_EQ(told<Abort>(order(1, 0)).size(), 1u);    // one token needs no prefill
   EXPECT_EQ(told<Abort>(order(1, 300)).size(), 1u);  // five pages of four

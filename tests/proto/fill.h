@@ -140,9 +140,9 @@ inline void fill(Counter& c, ConstraintParams& to) {
 }
 inline void fill(Counter& c, RequestState& to) {
   auto& [id, attempt, model, prompt, choices, sampling, stop, report, parts, constraint, known,
-         tenant, priority, time_left, age] = to;
+         tenant, cache_salt, priority, time_left, age] = to;
   fill_all(c, id, attempt, model, prompt, choices, sampling, stop, report, parts, constraint, known,
-           tenant, priority, time_left, age);
+           tenant, cache_salt, priority, time_left, age);
 }
 inline void fill(Counter& c, TokenLogprob& to) {
   auto& [token, logprob] = to;
