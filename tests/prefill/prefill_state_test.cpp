@@ -23,7 +23,7 @@ class PrefillStateTest : public testing::Test {
   }
   Actions say(ToPrefill message) { return step(DecodeSaid{kLink, std::move(message)}); }
   Actions order(uint64_t job, uint32_t entries, std::optional<uint32_t> scores = std::nullopt) {
-    PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", 0, {}, scores};
+    PrefillJob order{kSelf, JobId{job}, RequestId{job}, Attempt{1}, {}, "", "", 0, {}, scores};
     order.prompt.assign(entries + 1, static_cast<TokenId>(job));  // no two begin the same
     return say(order);
   }
