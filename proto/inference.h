@@ -147,6 +147,7 @@ struct DetokenizeCall {
 
 // Why a call is not answered, with all that a client can act on.
 struct Refusal {
+  Refusal() = default;
   Refusal(Error why) : error(std::move(why)) {}  // NOLINT: every error is a refusal
   Refusal(Error why, std::string word, std::optional<Duration> again = std::nullopt)
       : error(std::move(why)), reason(std::move(word)), retry_after(again) {}
