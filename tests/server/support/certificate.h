@@ -1,11 +1,13 @@
 // SelfMade: a certificate for localhost with its key, as PEM files in a temporary folder.
 #pragma once
 
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
