@@ -101,8 +101,9 @@ std::vector<Case> cases() {
        [](SeededRandom& r) { return "{\"a\": " + any_value(r, 4) + "}"; }},
       {"math steps", Form::json_schema, kSteps, steps},
       {"recursive $ref", Form::json_schema,
-       R"({"type":"object","properties":{"type":{"enum":["div","button"]},"label":{"type":"string"},
-           "children":{"type":"array","items":{"$ref":"#"}}},"required":["type","label","children"]})",
+       R"({"type":"object","properties":{"type":{"enum":["div","button"]},
+           "label":{"type":"string"},"children":{"type":"array","items":{"$ref":"#"}}},
+           "required":["type","label","children"]})",
        [](SeededRandom& r) { return tree(r, 4); }},
       {"100 optional members", Form::json_schema, wide_schema(),
        [](SeededRandom& r) {
