@@ -20,7 +20,8 @@ FormKeeper::FormKeeper(const ConstraintParams& params,
       language_(std::move(language)),
       end_tokens_(std::move(end_tokens)),
       progress_{params.waits ? Stage::waits : Stage::keeps,
-                constraint::Matcher(language_->automaton())},
+                constraint::Matcher(language_->automaton()),
+                !params.waits && params.reasoning_begin.has_value()},
       draft_(progress_),
       masks_((1 + size_t{drafts_max}) * language_->masks().words()) {
   params_.text.clear();
@@ -37,8 +38,8 @@ void FormKeeper::advance(Progress& progress, TokenId token) const {
       if (token == params_.reasoning_end) progress.stage = Stage::keeps;
       return;
     case Stage::keeps:
-      if (progress.matcher.at_start() && token == params_.reasoning_begin)
-        progress.stage = Stage::waits;
+      if (progress.matcher.at_start() && progress.may_reason && token == params_.reasoning_begin)
+        progress.stage = Stage::waits, progress.may_reason = false;
       else if (progress.matcher.at_start() && token == params_.call_begin)
         progress.stage = Stage::lifted;
       else if (!is_end(token))
@@ -54,12 +55,16 @@ void FormKeeper::push(TokenId token) { advance(progress_, token); }
 void FormKeeper::fill(const Progress& progress, std::span<uint64_t> mask) {
   if (progress.stage != Stage::keeps) {
     std::ranges::fill(mask, ~uint64_t{0});
+    if (progress.stage == Stage::lifted) return;
+    for (const TokenId token : end_tokens_) {
+      if (token / 64 < mask.size()) mask[token / 64] &= ~(uint64_t{1} << (token % 64));
+    }
     return;
   }
   language_->masks().fill(progress.matcher, mask);
   const bool stuck = std::ranges::all_of(mask, [](uint64_t word) { return word == 0; });
   if (progress.matcher.at_start()) {
-    if (params_.reasoning_begin) allow(mask, *params_.reasoning_begin);
+    if (progress.may_reason) allow(mask, *params_.reasoning_begin);
     if (params_.call_begin) allow(mask, *params_.call_begin);
   }
   if (stuck || progress.matcher.can_end()) {
@@ -70,19 +75,19 @@ void FormKeeper::fill(const Progress& progress, std::span<uint64_t> mask) {
 uint32_t FormKeeper::prepare(std::span<const TokenId> drafts) {
   const size_t words = language_->masks().words();
   draft_ = progress_;
-  bool keeps = false;
+  bool binds = false;
   uint32_t row = 0;
   for (;; ++row) {
     const auto mask = std::span(masks_).subspan(row * words, words);
     fill(draft_, mask);
-    keeps = keeps || draft_.stage == Stage::keeps;
+    binds = binds || draft_.stage != Stage::lifted;
     if (row == drafts.size()) break;
     const TokenId draft = drafts[row];
     const bool allowed = draft / 64 < words && (mask[draft / 64] >> (draft % 64) & 1) != 0;
     if (!allowed) break;
     advance(draft_, draft);
   }
-  used_ = keeps ? (1 + size_t{row}) * words : 0;
+  used_ = binds ? (1 + size_t{row}) * words : 0;
   return row;
 }
 

@@ -1,11 +1,11 @@
 // FormKeeper: keeps one choice's answer to the form that its request asks for.
 //
-// It waits while the answer reasons; then each token must go on in the language, and
-// end-of-sequence tokens are allowed where the answer may end; where nothing else is, one of them
-// has to come. A call of a tool in place of an answer lifts it. Where no token can go on (a
-// vocabulary without some bytes), the answer may end too. The state is a function of the request
-// and the tokens pushed, so a replay comes to the same. Drafts are looked at on a copy. Thread
-// safety: its owner's; what the spans point to stays until the next prepare().
+// It waits while the answer reasons, which must not be its end; then each token must go on in the
+// language, and end-of-sequence tokens are allowed where the answer may end; where nothing else is,
+// one of them has to come. A call of a tool in place of an answer lifts it. Where no token can go
+// on (a vocabulary without some bytes), the answer may end too. The state is a function of the
+// request and the tokens pushed, so a replay comes to the same. Drafts are looked at on a copy.
+// Thread safety: its owner's; what the spans point to stays until the next prepare().
 #pragma once
 
 #include <memory>
@@ -36,6 +36,7 @@ class FormKeeper {
   struct Progress {
     Stage stage;
     constraint::Matcher matcher;
+    bool may_reason;  // once
   };
   void advance(Progress& progress, TokenId token) const;
   bool is_end(TokenId token) const;

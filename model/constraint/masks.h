@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "model/constraint/matcher.h"
+#include "model/constraint/stretches.h"
 #include "model/constraint/token_trie.h"
 
 namespace baton::constraint {
@@ -60,12 +61,16 @@ class Masks {
     size_t operator()(const Key& key) const { return key.name.low; }
   };
 
-  const Kept& of_reading(Reading reading, const Matcher& matcher);
+  static void add(const Kept& kept, std::span<uint64_t> mask);
+  const Kept& of_callers(Reading reading, const Frames& frames, const OfState& state);
   const OfState& of_state(State state);
   void walk_state(State state, OfState& to);
   void walk_callers(Reading reading, const Frames& frames, const OfState& state);
   template <class OnEnd>
   void walk(uint32_t begin, uint32_t end, std::span<const Reading> from, const OnEnd& on_end);
+  void derive(State state, const OfState& other, uint16_t characters, OfState& to);
+  bool skips(State state, const TokenTrie::Node& node);
+  void find(const TokenTrie::Node& node);
   Kept keep();
   void make_room();
 
@@ -80,6 +85,10 @@ class Masks {
   std::vector<uint32_t> frame_marks_;  // [depth]
   std::vector<TokenId> found_;
   std::vector<std::unique_ptr<OfState>> states_;  // [automaton states]
+  Stretches stretches_;
+  std::unordered_map<uint32_t, State> families_;  // of each, the state whose mask is known that
+                                                  // reaches farthest
+  uint16_t known_characters_ = 0;                 // tokens of no more are left out of a walk
   std::unordered_map<Key, std::unique_ptr<Kept>, KeyHash> frames_kept_;
   MaskCounts counts_;
 };

@@ -1,10 +1,10 @@
 // GenerateRoute: every endpoint that generates, from body to last byte.
 //
-// Each request is a session: prepared (what may take long on the work queue), submitted (one
-// cluster request for each prompt), answered whole or as a stream. The status line of a stream goes
-// out with the first token, so that a full cluster can still be a 429, or after a while without
-// one, so that clients keep waiting; a whole answer that takes long begins with empty lines, for
-// the same reason. A client that leaves cancels. Thread: the I/O thread.
+// Each request is a session: prepared (what may take long: on the work queue), submitted (one
+// cluster request for each prompt), answered whole or as a stream. The status line of a stream
+// goes out with the first token, so that a full cluster can still be a 429, or after a while
+// without one, so that clients keep waiting; a whole answer that takes long begins with empty
+// lines, for the same reason. A client that leaves cancels. Thread: the I/O thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

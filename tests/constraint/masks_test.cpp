@@ -24,6 +24,11 @@ const Case kCases[] = {
         "properties": {"ab": {}, "abc": {}}})"},
     {Form::regex, "(a|ab|abc)*x?[^a-c]{0,4}"},
     {Form::regex, ".*yes.*"},
+    {Form::json_schema, R"({"type": "string", "minLength": 3, "maxLength": 40})"},
+    {Form::regex, "[a-z]{3,30}[0-9.]?"},
+    {Form::regex, "(\\d{2}: [^\n]{1,25}\\.)*"},
+    {Form::regex, "([a-c]{1,20}|[a-z]x){2}"},
+    {Form::regex, "([a-z ]|\u00e9|[\u4E00-\u9FFF]{2}){5,25}"},
     {Form::choice, R"(["yes", "no", "name", "answer", "a", "ab"])"},
     {Form::grammar, R"g(root ::= "a" root "b" | "a" root "c" | "x"+ | "")g"},
     {Form::grammar, R"g(root ::= word (" " word)* "."

@@ -31,104 +31,36 @@ inline std::string refusal(Form form, std::string_view specification) {
   return automaton ? "" : automaton.error().message;
 }
 
-// As tokenizers learn them from JSON, prose and code.
-inline constexpr const char* kPieces[] = {"{\"",
-                                          "\"}",
-                                          "\":",
-                                          "\": ",
-                                          "\": \"",
-                                          "\",",
-                                          "\",\"",
-                                          "\", \"",
-                                          "\"]",
-                                          "[\"",
-                                          "]}",
-                                          "}]",
-                                          "}}",
-                                          "},",
-                                          "},{",
-                                          "}, {",
-                                          "[[",
-                                          "]]",
-                                          "[]",
-                                          "{}",
-                                          ", ",
-                                          ",\n",
-                                          "\n  ",
-                                          "\n    ",
-                                          "\n\n",
-                                          "  ",
-                                          "    ",
-                                          "true",
-                                          "false",
-                                          "null",
-                                          "tru",
-                                          "ue",
-                                          "12",
-                                          "123",
-                                          "007",
-                                          "-1",
-                                          ".5",
-                                          "e1",
-                                          "\\n",
-                                          "\\\"",
-                                          "\\u",
-                                          "\\u00",
-                                          "name",
-                                          "answer",
-                                          "yes",
-                                          "no",
-                                          "a",
-                                          "ab",
-                                          "abc",
-                                          "\"a\":1",
-                                          "{\"a\":",
-                                          "steps",
-                                          "Hello",
-                                          " world",
-                                          "\xE4\xBD\xA0",
-                                          "\xE4\xBD\xA0\xE5\xA5\xBD",
-                                          "\xE4\xBD",
-                                          "\xA0",
-                                          "\xF0\x9F\x98",
-                                          "\xF0\x9F\x98\x80",
-                                          "\xC3\xA9",
-                                          "}",
-                                          "\"",
-                                          "\"\"",
-                                          "20",
-                                          "-0",
-                                          "0.",
-                                          "@",
-                                          ".com",
-                                          "https",
-                                          "://",
-                                          "children",
-                                          "type",
-                                          "div",
-                                          "\"type\"",
-                                          "\":\"",
-                                          "\"},{\"",
-                                          "\"]}",
-                                          "]}\n",
-                                          "\"}\n",
-                                          "  \"",
-                                          "\n  \"",
-                                          "{\n  \"",
-                                          "{\n",
-                                          "\n}"};
-
-// Every byte is a token; then the pieces, and random ones.
+// Every byte is a token; then pieces as tokenizers learn them from JSON, prose and code.
 inline std::vector<std::string> pieces(unsigned seed = 1, size_t random = 400) {
   std::vector<std::string> all;
   for (int byte = 0; byte < 256; ++byte) all.push_back(std::string(1, static_cast<char>(byte)));
-  for (const char* piece : kPieces) all.emplace_back(piece);
+  const std::string common =
+      R"({"|"}|":|": |": "|",|","|", "|"]|["|]}|}]|}}|},|},{|}, {|[[|]]|[]|{}|, |true|false|null|)"
+      R"(tru|ue|12|123|007|-1|.5|e1|\n|\"|\u|\u00|name|answer|yes|no|a|ab|abc|"a":1|{"a":|steps|)"
+      R"(Hello| world|20|-0|0.|@|.com|https|://|children|type|div|"type"|":"|"},{"|"]}|  "|  |    )";
+  for (size_t from = 0; from <= common.size();) {
+    const size_t to = std::min(common.find('|', from), common.size());
+    all.push_back(common.substr(from, to - from));
+    from = to + 1;
+  }
+  for (const char* piece :
+       {",\n", "\n  ", "\n    ", "\n\n", "\"]}\n", "\"}\n", "\n  \"", "{\n", "{\n  \"", "\n}",
+        "\u4F60", "\u4F60\u597D", "\xE4\xBD", "\xA0", "\xF0\x9F\x98", "\U0001F600", "\u00E9"})
+    all.emplace_back(piece);
   std::mt19937 chance(seed);
   const std::string_view letters = "abcxyz019{}[]\",: \n\\-.";
   for (size_t i = 0; i < random; ++i) {
     std::string piece;
     for (size_t length = 2 + chance() % 5; length > 0; --length)
       piece += letters[chance() % letters.size()];
+    all.push_back(std::move(piece));
+  }
+  // Long words, as masks of counted repetitions tell them apart.
+  for (size_t i = 0; i < random / 5; ++i) {
+    std::string piece;
+    for (size_t length = 6 + chance() % 30; length > 0; --length)
+      piece += chance() % 20 == 0 ? "\"" : chance() % 15 == 0 ? "\xE4\xBD\xA0" : "x";
     all.push_back(std::move(piece));
   }
   return all;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <map>
 #include <string>
 
@@ -56,6 +57,34 @@ TEST(TokenTrie, one_without_tokens_and_tokens_that_are_too_long) {
   const TokenTrie trie(bytes);
   EXPECT_EQ(trie.tokens().size(), 1u);
   EXPECT_EQ(trie.depth(), TokenTrie::kTokenBytesMax);
+}
+
+TEST(TokenTrie, a_node_knows_what_comes_behind_it) {
+  const std::vector<std::string_view> bytes{"ab", "aB1", "a\"", "x\u4F60z", "y\xE4\xBD", "\xA0k"};
+  const TokenTrie trie(bytes);
+  const auto node = [&](std::string_view path) {
+    std::string at;
+    for (const auto& each : trie.nodes()) {
+      at.resize(each.depth - 1u);
+      at += static_cast<char>(each.byte);
+      if (at == path) return each;
+    }
+    ADD_FAILURE() << path;
+    return TokenTrie::Node{};
+  };
+  EXPECT_EQ(node("a").kinds, kind_of('b') | kind_of('B') | kind_of('1') | kind_of('"'));
+  EXPECT_EQ(node("a").characters, 2u);
+  EXPECT_EQ(node("ab").kinds, 0u);
+  EXPECT_EQ(node("x").kinds, kBeyondAscii | kind_of('z'));
+  EXPECT_EQ(node("x").characters, 2u);
+  EXPECT_NE(node("x\xE4").kinds & kBroken, 0u) << "it stands inside of a character";
+  EXPECT_EQ(node("x\u4F60").kinds, kind_of('z'));
+  EXPECT_NE(node("y").kinds & kBroken, 0u) << "a token ends inside of a character";
+  EXPECT_NE(node("\xA0").kinds & kBroken, 0u);
+  for (int a = 0; a < 128; ++a) {
+    EXPECT_EQ(std::popcount(kind_of(static_cast<uint8_t>(a))), 1);
+    EXPECT_LT(kind_of(static_cast<uint8_t>(a)), kBeyondAscii);
+  }
 }
 
 }  // namespace

@@ -94,6 +94,17 @@ TEST_F(ValidateTest, AllowedTokensAndBadWordsAreOfTheVocabularyAndBounded) {
   EXPECT_FALSE(valid());
 }
 
+TEST_F(ValidateTest, AFormIsBoundedAndItsAnswerMustBeAbleToEnd) {
+  const auto with_end = [this] {
+    return validate(request_, DecodeLimits{}, ModelFacts{100, 50, {7}}, 4).has_value();
+  };
+  request_.constraint = ConstraintParams{};
+  EXPECT_TRUE(with_end());
+  EXPECT_FALSE(valid());
+  request_.constraint->text.resize(DecodeLimits{}.form_bytes_max + 1);
+  EXPECT_FALSE(with_end());
+}
+
 TEST_F(ValidateTest, RangesAreCheckedOnceMore) {
   const auto invalid_with = [this](auto change) {
     const RequestState before = request_;

@@ -133,8 +133,11 @@ class SlowForm {
   }
 
   std::vector<uint64_t> mask() const {
-    if (!params_ || waits_) return {};
+    if (!params_) return {};
     uint64_t mask = 0;
+    for (const TokenId token : end_tokens_) mask |= uint64_t{1} << token;
+    if (waits_) return {~mask};
+    mask = 0;
     for (TokenId token = 0; token < kEndToken; ++token) {
       constraint::Matcher probe = *matcher_;
       const auto bytes = tokenizer_.token_bytes(token);

@@ -45,10 +45,23 @@ class Determiniser {
       }
     }
     out_.root_ = nfa_.root;
+    find_heard();
     return std::move(out_);
   }
 
  private:
+  void find_heard() {
+    const bool called = std::ranges::any_of(
+        out_.calls_, [&](const Automaton::Call& call) { return call.rule == out_.root_; });
+    const size_t first = out_.starts_[out_.root_];
+    const size_t last =
+        out_.root_ + 1 < out_.starts_.size() ? out_.starts_[out_.root_ + 1] : out_.facts_.size();
+    for (size_t s = 0; s < out_.facts_.size(); ++s) {
+      const bool heard = called || s < first || s >= last;
+      if (heard && (out_.facts_[s] & Automaton::kEnds) != 0) out_.facts_[s] |= Automaton::kHeard;
+    }
+  }
+
   // Bytes that no edge tells apart are one class.
   void find_classes() {
     std::array<bool, 257> cut{};

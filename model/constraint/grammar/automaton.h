@@ -32,11 +32,17 @@ class Automaton {
   State next(State state, uint8_t byte) const {
     return table_[size_t{state} * classes_ + class_of_[byte]];
   }
+  size_t classes() const { return classes_; }  // of bytes that no state tells apart
+  State next_of_class(State state, size_t byte_class) const {
+    return table_[size_t{state} * classes_ + byte_class];
+  }
   // No calls, and not an end: reading on is all that there is.
   bool plain(State state) const { return (facts_[state] & (kEnds | kCalls)) == 0; }
+  // The same for a state of the root, if nobody calls the root: nobody waits for its end.
+  bool goes_on(State state) const { return (facts_[state] & (kHeard | kCalls)) == 0; }
   bool ends(State state) const { return (facts_[state] & kEnds) != 0; }
   bool reads(State state) const { return (facts_[state] & kReads) != 0; }  // some byte
-  bool only_ends(State state) const { return facts_[state] == kEnds; }
+  bool only_ends(State state) const { return (facts_[state] & ~kHeard) == kEnds; }
   std::span<const Call> calls(State state) const {
     return std::span(calls_).subspan(first_call_[state],
                                      first_call_[state + 1u] - first_call_[state]);
@@ -50,7 +56,8 @@ class Automaton {
 
  private:
   friend class Determiniser;
-  static constexpr uint8_t kEnds = 1, kCalls = 2, kReads = 4;
+  // kHeard: somebody who has called goes on when the rule ends here.
+  static constexpr uint8_t kEnds = 1, kCalls = 2, kReads = 4, kHeard = 8;
 
   std::array<uint8_t, 256> class_of_{};
   size_t classes_ = 1;

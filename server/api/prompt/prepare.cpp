@@ -90,8 +90,14 @@ void add_form(const Prepared& prepared, const SpecialTokens& special, RequestSta
   if (prepared.request.is_chat() && special.can_think()) {
     form.waits = begins_reasoning(state.prompt, special);
     form.reasoning_end = special.think_end;
+    // Some models open their reasoning themselves; one that isn't asked to reason must not slip
+    // away from the form by it.
+    const auto asks = [&](const char* name) {
+      return prepared.request.template_kwargs.value(name, Json()) == true;
+    };
     const bool closed = state.prompt.back() == special.think_end || prepared.request.go_on;
-    if (!form.waits && !closed) form.reasoning_begin = special.think_begin;
+    if (!form.waits && !closed && (asks("thinking") || asks("enable_thinking")))
+      form.reasoning_begin = special.think_begin;
   }
   if (!prepared.rules.parses_calls) return;
   if (!prepared.rules.call_begun.empty())

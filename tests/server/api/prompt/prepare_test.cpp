@@ -235,7 +235,7 @@ TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
   EXPECT_EQ(form->form, ConstraintParams::Form::json_schema);
   EXPECT_EQ(form->text, R"({"type":"null"})");
   EXPECT_FALSE(form->waits);
-  EXPECT_EQ(form->reasoning_begin, testing::FakeModel::kThink);
+  EXPECT_FALSE(form->reasoning_begin) << "nobody has asked for reasoning";
   EXPECT_EQ(form->reasoning_end, testing::FakeModel::kThought);
   EXPECT_FALSE(form->call_begin);
   EXPECT_FALSE(prepared->states[0].stop.ignore_eos) << "a form has an end";
@@ -245,6 +245,13 @@ TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
   ASSERT_TRUE(prepared);
   EXPECT_TRUE(prepared->states[0].constraint->waits);
   EXPECT_FALSE(prepared->states[0].constraint->reasoning_begin);
+
+  // A template that leaves it to the model to begin.
+  prepared = prepare_chat(
+      head + schema + R"(,"chat_template_kwargs":{"enable_thinking":true}})", model, {});
+  ASSERT_TRUE(prepared);
+  const auto& free = prepared->states[0].constraint;
+  EXPECT_TRUE(free->waits || free->reasoning_begin == testing::FakeModel::kThink);
 
   const std::string tools =
       R"("tools":[{"type":"function","function":{"name":"f","parameters":{}}}],)";
