@@ -247,8 +247,8 @@ TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
   EXPECT_FALSE(prepared->states[0].constraint->reasoning_begin);
 
   // A template that leaves it to the model to begin.
-  prepared = prepare_chat(
-      head + schema + R"(,"chat_template_kwargs":{"enable_thinking":true}})", model, {});
+  prepared = prepare_chat(head + schema + R"(,"chat_template_kwargs":{"enable_thinking":true}})",
+                          model, {});
   ASSERT_TRUE(prepared);
   const auto& free = prepared->states[0].constraint;
   EXPECT_TRUE(free->waits || free->reasoning_begin == testing::FakeModel::kThink);
