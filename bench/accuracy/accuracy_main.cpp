@@ -16,7 +16,7 @@
 #include "base/system/options.h"
 #include "bench/engine/driver.h"
 #include "model/checkpoint/packed/numeric_mode.h"
-#include "model/text/chat_template.h"
+#include "model/text/chat/chat_template.h"
 #include "model/text/tokenizer.h"
 
 namespace baton::bench {

@@ -1,5 +1,7 @@
 // Any bytes as what a client sends: any split gives the same requests, and each request gets one
 // answer, with an engine that answers at once. No sockets. The first byte chooses the split.
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <string_view>
@@ -70,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Metrics metrics;
   ServingMetrics serving(metrics, "fake");
   testing::FakeEngine engine(context.get_executor());
-  WorkQueue work(context.get_executor(), 1, 1);
+  WorkQueue work(context.get_executor(), 1, 64);
   uint64_t drawn = 0;
   const ApiKeys keys;
   Router router({context.get_executor(),
@@ -90,7 +92,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       router.handle(std::move(requests[i]), std::make_unique<KeptExchange>(answers[i]));
     }
   }
-  context.poll();
+  // What is prepared on the work queue comes a moment later.
+  const auto all_ended = [&answers] {
+    return std::ranges::all_of(answers, [](const Answer& answer) { return answer.ended == 1; });
+  };
+  const auto held = boost::asio::make_work_guard(context);
+  const auto deadline = std::chrono::seconds(10);
+  do {
+    context.poll();
+  } while (!all_ended() && context.run_one_for(deadline) != 0);
   for (const Answer& answer : answers) {
     check(answer.begun == 1 && answer.ended == 1, "each request has one whole answer");
   }

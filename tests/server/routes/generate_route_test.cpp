@@ -161,7 +161,7 @@ TEST(GenerateRoute, mistakes_are_400_and_name_the_parameter) {
   auto client = server.client();
   const std::pair<const char*, const char*> cases[] = {
       {R"({"prompt":"a","temperature":9})", "temperature"},
-      {R"({"prompt":"a","response_format":{"type":"json_object"}})", "response_format"},
+      {R"({"prompt":"a","guided_regex":"a("})", "guided_regex"},
       {R"({})", "prompt"}};
   for (const auto& [body, param] : cases) {
     const HttpAnswer answer = client.post("/v1/completions", body);

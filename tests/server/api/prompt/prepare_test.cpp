@@ -89,16 +89,28 @@ TEST(Prepare, min_tokens_may_not_exceed_the_answer) {
             "min_tokens");
 }
 
-TEST(Prepare, a_form_of_the_answer_is_refused_by_the_name_that_asked_for_it) {
-  for (const auto& [field, value, param] :
-       {std::tuple(R"("response_format")", R"({"type":"json_object"})", "response_format"),
-        {R"("guided_regex")", R"("a")", "guided_regex"},
-        {R"("structured_outputs")", R"({"choice":["a"]})", "structured_outputs.choice"}}) {
+TEST(Prepare, a_form_of_the_answer_goes_along_whoever_named_it) {
+  using Form = ConstraintParams::Form;
+  for (const auto& [field, value, form] :
+       {std::tuple(R"("response_format")", R"({"type":"json_object"})", Form::json_object),
+        {R"("guided_regex")", R"("a+")", Form::regex},
+        {R"("structured_outputs")", R"({"choice":["a"]})", Form::choice}}) {
+    const auto prepared =
+        prepare_completion(fmt::format(R"({{"prompt":"a",{}:{}}})", field, value), kModel, {});
+    ASSERT_TRUE(prepared) << prepared.error().message;
+    ASSERT_TRUE(prepared->states[0].constraint);
+    EXPECT_EQ(prepared->states[0].constraint->form, form);
+  }
+}
+
+TEST(Prepare, a_form_that_cannot_be_kept_is_refused_by_the_name_that_asked_for_it) {
+  for (const auto& [field, value] :
+       {std::pair(R"("guided_regex")", R"("a(")"),
+        {R"("guided_json")", R"({"type":"string","not":{"const":"a"}})"}}) {
     const auto prepared =
         prepare_completion(fmt::format(R"({{"prompt":"a",{}:{}}})", field, value), kModel, {});
     ASSERT_FALSE(prepared);
-    EXPECT_EQ(prepared.error().param, param);
-    EXPECT_EQ(prepared.error().code, "unsupported_parameter");
+    EXPECT_EQ('"' + prepared.error().param + '"', field);
     EXPECT_EQ(prepared.error().status, 400);
   }
 }
