@@ -24,7 +24,10 @@ test("a whole chat", async () => {
   assert.equal(chat.choices[0].message.content, answer);
   assert.equal(chat.choices[0].finish_reason, "stop");
   assert.equal(chat.usage.total_tokens, chat.usage.prompt_tokens + chat.usage.completion_tokens);
-  assert.equal(chat.usage.prompt_tokens_details.cached_tokens, 0);
+  const again = await real.chat.completions.create({ model: "demo", messages });
+  const { prompt_tokens, prompt_tokens_details } = again.usage;  // the question was just asked
+  assert.ok(prompt_tokens_details.cached_tokens > 0);
+  assert.ok(prompt_tokens_details.cached_tokens < prompt_tokens);
   assert.match(chat._request_id, /^req-/);
 });
 
@@ -177,10 +180,14 @@ test("reasoning is told apart and counted", async () => {
 });
 
 test("forms of answers are kept to or refused by name", async () => {
-  const error = await real.chat.completions.create({ model: "demo", messages, max_tokens: 64,
-    response_format: { type: "json_object" } }).then((chat) =>
-    JSON.parse(chat.choices[0].message.content) && null, (e) => e);
-  if (error) assert.equal(error.param, "response_format");
+  const kept = await real.chat.completions.create({ model: "demo", messages, max_tokens: 64,
+    response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema: {
+      type: "object", properties: { n: { type: "integer", minimum: 0, maximum: 99 } },
+      required: ["n"], additionalProperties: false } } } });
+  assert.ok(Number.isInteger(JSON.parse(kept.choices[0].message.content).n));
+  await assert.rejects(real.chat.completions.create({ model: "demo", messages, response_format: {
+    type: "json_schema", json_schema: { name: "n", schema: { not: {} } } } }),
+  (error) => error.status === 400 && error.message.includes("not"));
 });
 
 test("responses, whole and streamed", async () => {
