@@ -116,7 +116,7 @@ class Reader {
       return grammar_.call(rule_of(*ref, *target));
     }
     if (ref != schema.end() || schema.contains("allOf")) {
-      BATON_TRY(flat, flatten_schema(root_, schema));
+      BATON_TRY(flat, flatten_schema(root_, schema, budget_));
       return read(flat, depth + 1);
     }
     for (const char* keyword : {"anyOf", "oneOf"}) {
@@ -149,8 +149,8 @@ class Reader {
     for (size_t i = 0; i < branches.size(); ++i) {
       Json branch = branches[i];
       if (!alone && branch.is_object()) {
-        BATON_TRY(flat, flatten_schema(root_, branch));
-        BATON_TRY(merged, merge_schemas(root_, base, flat));
+        BATON_TRY(flat, flatten_schema(root_, branch, budget_));
+        BATON_TRY(merged, merge_schemas(root_, base, flat, budget_));
         branch = std::move(merged);
       } else if (!alone && branch == true) {
         branch = base;
@@ -401,6 +401,7 @@ class Reader {
   std::deque<Json> kept_;  // merged schemas
   std::string place_ = "#";
   uint32_t schemas_ = 0;
+  MergeBudget budget_;
 };
 
 }  // namespace

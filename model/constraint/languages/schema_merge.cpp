@@ -9,7 +9,6 @@ namespace baton::constraint {
 namespace {
 
 constexpr size_t kReferencesMax = 32;  // followed from one to the next
-constexpr size_t kPartsMax = 512;      // of one schema
 
 constexpr std::array<std::string_view, 7> kTypes = {"object",  "array",   "string", "number",
                                                     "integer", "boolean", "null"};
@@ -41,6 +40,14 @@ std::string unescaped(std::string_view part) {
   return text;
 }
 
+size_t values_in(const Json& json) {
+  size_t count = 1;
+  if (json.is_structured()) {
+    for (const Json& each : json) count += values_in(each);
+  }
+  return count;
+}
+
 // A Json converts to anything, a Result's error too.
 Result<Json> json(Json value) {
   return Result<Json>(boost::system::in_place_value, std::move(value));
@@ -48,10 +55,10 @@ Result<Json> json(Json value) {
 
 class Merger {
  public:
-  explicit Merger(const Json& root) : root_(root) {}
+  Merger(const Json& root, MergeBudget& budget) : root_(root), budget_(budget) {}
 
   Result<Json> flatten(const Json& schema, size_t depth) {
-    if (++flattened_ > kPartsMax) return refuse_keyword("allOf", "has too many parts");
+    if (!spend(schema)) return refuse_keyword("allOf", "has too many parts");
     if (depth > kReferencesMax) return refuse_keyword("$ref", "leads in a circle or too far");
     if (!schema.is_object()) return json(schema);
     Json flat = Json::object();
@@ -81,6 +88,7 @@ class Merger {
     if (a == false || b == false) return json(false);
     if (!b.is_object()) return json(a);
     if (!a.is_object()) return json(b);
+    if (!spend(a) || !spend(b)) return refuse_keyword("allOf", "has too many parts");
     Json out = a;
     BATON_CHECKED(merge_members(a, b, out));
     for (const auto& [key, value] : b.items()) {
@@ -182,8 +190,15 @@ class Merger {
     return {};
   }
 
+  bool spend(const Json& value) {
+    const size_t cost = values_in(value);
+    if (cost > budget_.values) return false;
+    budget_.values -= cost;
+    return true;
+  }
+
   const Json& root_;
-  size_t flattened_ = 0;
+  MergeBudget& budget_;
 };
 
 }  // namespace
@@ -215,12 +230,12 @@ const Json* find_reference(const Json& root, const std::string& reference) {
   return at;
 }
 
-Result<Json> flatten_schema(const Json& root, const Json& schema) {
-  return Merger(root).flatten(schema, 0);
+Result<Json> flatten_schema(const Json& root, const Json& schema, MergeBudget& budget) {
+  return Merger(root, budget).flatten(schema, 0);
 }
 
-Result<Json> merge_schemas(const Json& root, const Json& a, const Json& b) {
-  return Merger(root).merge(a, b);
+Result<Json> merge_schemas(const Json& root, const Json& a, const Json& b, MergeBudget& budget) {
+  return Merger(root, budget).merge(a, b);
 }
 
 Result<std::vector<std::string>> types_of(const Json& schema) {

@@ -15,7 +15,8 @@ const Json kRoot = Json::parse(R"({
 })");
 
 std::string flat(const char* schema) {
-  const auto result = flatten_schema(kRoot, Json::parse(schema));
+  MergeBudget budget;
+  const auto result = flatten_schema(kRoot, Json::parse(schema), budget);
   return result ? result->dump() : result.error().message;
 }
 
@@ -58,6 +59,20 @@ TEST(SchemaMerge, what_can_not_be_joined_is_named) {
   EXPECT_THAT(flat(R"({"allOf": []})"), HasSubstr("'allOf'"));
   EXPECT_THAT(flat(R"({"$ref": "#/$defs/loop"})"), HasSubstr("circle"));
   EXPECT_THAT(flat(R"({"$ref": "#/nothing"})"), HasSubstr("names nothing"));
+}
+
+TEST(SchemaMerge, a_small_schema_can_not_ask_for_a_lot) {
+  Json root = Json::parse(R"({"$defs": {"last": {"type": "null"}}})");
+  std::string next = "last";
+  for (int level = 0; level < 12; ++level) {
+    const Json part = {{"$ref", "#/$defs/" + next}};
+    next = "level" + std::to_string(level);
+    root["$defs"][next] = {{"allOf", Json::array({part, part, part, part})}};
+  }
+  MergeBudget budget;
+  const auto result = flatten_schema(root, {{"$ref", "#/$defs/" + next}}, budget);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("too many parts"));
 }
 
 TEST(SchemaMerge, types) {
