@@ -157,7 +157,8 @@ class Console(unittest.TestCase):
     def test_thinking_is_folded_and_markup_stays_text(self):
         self.open_scripted()
         self.browser.run("document.querySelector('[name=thinking]').checked = true")
-        self.ask("say:Let me see.</think>It is <b>bold</b> <img src=x onerror=alert(1)>.:end")
+        self.ask("say:<think>Let me see.</think>"
+                 "It is <b>bold</b> <img src=x onerror=alert(1)>.:end")
         answer = self.answered()
         self.assertIn("<b>bold</b> <img", answer)
         self.assertIsNone(self.browser.run("return document.querySelector('.log b, .log img')"))
