@@ -1,5 +1,6 @@
 // Steps: how long they take while experts move behind them.
 #include <algorithm>
+#include <cmath>
 #include <thread>
 
 #include "bench/parallel/sections.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr const char* kLayout = "tp=1,dp=2,redundant=8";  // as many ranks as the least machine has
 constexpr double kMark = 2;      // no step may take more than so many median steps
-constexpr double kNoise = 0.01;  // of the steps: what other programs on the machine may do
+constexpr double kNoise = 0.01;  // of the steps: what is no more than chance
 
 double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
@@ -82,7 +83,13 @@ void measure_steps(const Settings& settings, Report& report) {
     return static_cast<double>(over) / static_cast<double>(steps.size());
   };
   if (!settings.quick) {
-    report.expect(above(moving) <= above(still) + kNoise,
+    // On a machine with other work some steps are above it anyway; three deviations of the
+    // difference of two such shares.
+    const double share = above(still);
+    const double deviation = std::sqrt(
+        share * (1 - share) *
+        (1.0 / static_cast<double>(still.size()) + 1.0 / static_cast<double>(moving.size())));
+    report.expect(above(moving) <= share + 3 * deviation + kNoise,
                   "steps above the mark are no more while experts move than while nothing does");
   }
   report.expect(view.slots_moved > 0, "experts move while steps go on");
