@@ -165,7 +165,7 @@ void print_layout(const LayoutMemory& at, const Summary& s, size_t kv_memory) {
              bytes_text(at.memory.replicated.stored_bytes),
              bytes_text(at.memory.split.stored_bytes), bytes_text(at.memory.experts.stored_bytes),
              at.memory.slots, at.memory.slots == 1 ? "" : "s");
-  fmt::print("  {:<15}{} a DP rank hold {} tokens in exact mode, {} in fast mode\n", "KV cache",
+  fmt::print("  {:<15}{} an instance hold {} tokens in exact mode, {} in fast mode\n", "KV cache",
              bytes_text(kv_memory), kv_memory / s.kv_exact_bytes_per_token,
              kv_memory / s.kv_fast_bytes_per_token);
 }

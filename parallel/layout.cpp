@@ -76,6 +76,11 @@ Result<void> parse_item(std::string_view key, std::string_view value, Layout& la
 
 Result<Layout> parse_layout(std::string_view text) {
   Layout layout;
+  const auto plain = [](char c) { return c > ' ' && c < '\x7f'; };
+  if (!std::ranges::all_of(text, plain)) {
+    return fail(ErrorCode::invalid_argument,
+                "a layout is KEY=VALUE,... without spaces, lines and signs beyond ASCII");
+  }
   const std::string_view whole = text;
   while (!text.empty()) {
     const std::string_view item = text.substr(0, text.find(','));
@@ -131,6 +136,14 @@ Result<void> check_layout(const Layout& l, const ModelShape& model) {
   if (l.shared == SharedExpert::routed && model.shared_experts == 0) {
     return fail(ErrorCode::invalid_argument,
                 "shared=routed needs a shared expert, which the model has not; leave it out");
+  }
+  const uint64_t experts =
+      uint64_t{model.routed_experts} + (l.shared == SharedExpert::routed ? 1 : 0);
+  if (l.redundant > 0 && (experts + l.redundant) / l.ranks() > 2 * experts) {
+    return fail(ErrorCode::invalid_argument,
+                "redundant={} gives each of {} ranks more than two slots for each of the model's "
+                "{} experts",
+                l.redundant, l.ranks(), experts);
   }
   return {};
 }

@@ -131,5 +131,23 @@ TEST(Layout, AnyNumberOfRedundantSlotsIsTaken) {
   EXPECT_EQ(refusal({.dp = 2, .redundant = 300}), "");
 }
 
+TEST(Layout, SlotsThatNobodyNeedsAreRefused) {
+  const ModelShape model{.heads = 8, .routed_experts = 16, .shared_experts = 1};
+  for (const auto& [text, runs] : {std::pair("tp=1,dp=1,redundant=16", true),
+                                   {"tp=1,dp=1,redundant=17", false},
+                                   {"tp=2,dp=4,redundant=100", true},
+                                   {"dp=2,redundant=65536", false}}) {
+    EXPECT_EQ(check_layout(*parse_layout(text), model).has_value(), runs) << text;
+  }
+}
+
+TEST(Layout, ARefusalIsOneLine) {
+  for (const char* text : {"tp=2\ndp=2", "tp= 2", "tp=\xff"}) {
+    const auto refused = parse_layout(text);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message.find('\n'), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace baton::parallel
