@@ -76,10 +76,9 @@ Result<void> parse_item(std::string_view key, std::string_view value, Layout& la
 
 Result<Layout> parse_layout(std::string_view text) {
   Layout layout;
-  const auto plain = [](char c) { return c > ' ' && c < '\x7f'; };
+  const auto plain = [](char c) { return c >= ' ' && c < '\x7f'; };
   if (!std::ranges::all_of(text, plain)) {
-    return fail(ErrorCode::invalid_argument,
-                "a layout is KEY=VALUE,... without spaces, lines and signs beyond ASCII");
+    return fail(ErrorCode::invalid_argument, "a layout is KEY=VALUE,... in one line of ASCII");
   }
   const std::string_view whole = text;
   while (!text.empty()) {
