@@ -6,11 +6,7 @@ namespace baton::rpc {
 
 namespace {
 
-// Those declared above would be hidden by the ones here.
-using rpc::decode;
-using rpc::encode;
-
-void encode(const ChatMessage& from, v1::ChatMessage* to) {
+void encode_message(const ChatMessage& from, v1::ChatMessage* to) {
   to->set_role(utf8(from.role));
   to->set_content(utf8(from.content));
   to->set_reasoning(utf8(from.reasoning));
@@ -41,7 +37,7 @@ std::vector<ChatMessage> decode_messages(const Repeated& from) {
 }
 
 void encode_chat(const std::vector<ChatMessage>& from, v1::Chat* to) {
-  for (const auto& message : from) encode(message, to->add_messages());
+  for (const auto& message : from) encode_message(message, to->add_messages());
 }
 
 void encode_prompt(const PromptInput& from, v1::GenerateRequest* to) {
@@ -96,21 +92,21 @@ void decode_params(const Wire& from, GenerateCall& to, Fault& fault) {
   to.request_id = from.request_id();
 }
 
-void encode(const Usage& from, v1::Usage* to) {
+void encode_usage(const Usage& from, v1::Usage* to) {
   to->set_prompt_tokens(from.prompt_tokens);
   to->set_completion_tokens(from.completion_tokens);
   to->set_cached_tokens(from.cached_tokens);
   to->set_reasoning_tokens(from.reasoning_tokens);
 }
 
-Usage decode(const v1::Usage& from) {
+Usage decode_usage(const v1::Usage& from) {
   return {.prompt_tokens = from.prompt_tokens(),
           .completion_tokens = from.completion_tokens(),
           .cached_tokens = from.cached_tokens(),
           .reasoning_tokens = from.reasoning_tokens()};
 }
 
-void encode(const ChatDelta& from, v1::ChatDelta* to) {
+void encode_delta(const ChatDelta& from, v1::ChatDelta* to) {
   to->set_choice(from.choice);
   to->set_reasoning(utf8(from.reasoning));
   to->set_content(utf8(from.content));
@@ -133,7 +129,7 @@ void encode(const ChatDelta& from, v1::ChatDelta* to) {
   to->set_finish(static_cast<v1::ChatFinish>(from.finish));
 }
 
-ChatDelta decode(const v1::ChatDelta& from, Fault& fault) {
+ChatDelta decode_delta(const v1::ChatDelta& from, Fault& fault) {
   ChatDelta to{.choice = from.choice(), .reasoning = from.reasoning(), .content = from.content()};
   for (const auto& call : from.tool_calls()) {
     to.tool_calls.push_back({.index = call.index(),
@@ -177,7 +173,7 @@ void encode(const GenerateEvent& from, v1::GenerateResponse* to) {
   if (const auto* token = std::get_if<TokenEvent>(&from)) {
     encode(*token, to->mutable_token());
   } else {
-    encode(std::get<Usage>(from), to->mutable_usage());
+    encode_usage(std::get<Usage>(from), to->mutable_usage());
   }
 }
 
@@ -187,7 +183,7 @@ Result<GenerateEvent> decode(const v1::GenerateResponse& from) {
     case v1::GenerateResponse::kToken:
       return checked<GenerateEvent>(decode(from.token(), fault), fault);
     case v1::GenerateResponse::kUsage:
-      return GenerateEvent(decode(from.usage()));
+      return GenerateEvent(decode_usage(from.usage()));
     case v1::GenerateResponse::EVENT_NOT_SET:
       break;
   }
@@ -197,7 +193,7 @@ Result<GenerateEvent> decode(const v1::GenerateResponse& from) {
 void encode(const ChatCall& from, v1::ChatRequest* to) {
   encode_params(from.turn, to);
   if (const auto* messages = std::get_if<std::vector<ChatMessage>>(&from.turn.prompt)) {
-    for (const auto& message : *messages) encode(message, to->add_messages());
+    for (const auto& message : *messages) encode_message(message, to->add_messages());
   }
   for (const auto& tool : from.tools) {
     auto* entry = to->add_tools();
@@ -239,9 +235,9 @@ Result<ChatCall> decode(const v1::ChatRequest& from) {
 
 void encode(const ChatEvent& from, v1::ChatResponse* to) {
   if (const auto* delta = std::get_if<ChatDelta>(&from)) {
-    encode(*delta, to->mutable_delta());
+    encode_delta(*delta, to->mutable_delta());
   } else {
-    encode(std::get<Usage>(from), to->mutable_usage());
+    encode_usage(std::get<Usage>(from), to->mutable_usage());
   }
 }
 
@@ -249,9 +245,9 @@ Result<ChatEvent> decode(const v1::ChatResponse& from) {
   Fault fault;
   switch (from.event_case()) {
     case v1::ChatResponse::kDelta:
-      return checked<ChatEvent>(decode(from.delta(), fault), fault);
+      return checked<ChatEvent>(decode_delta(from.delta(), fault), fault);
     case v1::ChatResponse::kUsage:
-      return ChatEvent(decode(from.usage()));
+      return ChatEvent(decode_usage(from.usage()));
     case v1::ChatResponse::EVENT_NOT_SET:
       break;
   }

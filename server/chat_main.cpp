@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
   server::chat::TerminalOptions options;
   auto& talk = options.conversation;
   app.add_option("--url", url, "Where the server is")->capture_default_str();
+  app.add_option("--ca-cert", options.ca_file,
+                 "Certificates (PEM) that are trusted besides the system's, for https");
   app.add_option("--model", talk.model, "Name of the model [the server's only one]");
   app.add_option("--system", talk.system, "What the model is told before the conversation");
   app.add_option("--temperature", talk.temperature, "Sampling temperature; 0 is greedy");

@@ -219,7 +219,7 @@ Result<std::vector<uint32_t>> ask_vocabulary(const server::client::Server& serve
   json question = {{"prompt", kText}, {"add_special_tokens", false}};
   if (!options.model.empty()) question["model"] = options.model;
   std::string body;
-  BATON_TRY(outcome, post_stream(server.url, {"/tokenize", question.dump(), options.api_key},
+  BATON_TRY(outcome, post_stream(server, {"/tokenize", question.dump(), options.api_key},
                                  [&](int, std::string_view piece) { body += piece; }));
   if (outcome.status != 200) {
     return fail(ErrorCode::unavailable, "/tokenize answered {}", sentence_of(outcome.status, body));

@@ -17,6 +17,7 @@ constexpr size_t kTraceBytesMax = size_t{1} << 30;
 
 struct Options {
   std::string url = "http://127.0.0.1:8000";
+  std::string ca_file;
   LoadOptions load;
   RandomArrivals random;
   TraceArrivals part;
@@ -51,7 +52,7 @@ Result<void> warm_up(const Options& o, const server::client::Server& server,
 Result<int> run(Options o) {
   o.load.timeout = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(o.timeout_s));
   BATON_TRY(url, server::client::Url::parse(o.url));
-  BATON_TRY(server, server::client::Server::find(url));
+  BATON_TRY(server, server::client::Server::find(url, o.ca_file));
   BATON_TRY(arrivals, arrivals_of(o));
   if (arrivals.empty()) return fail(ErrorCode::invalid_argument, "there are no requests to send");
   BATON_TRY(vocabulary, ask_vocabulary(server, o.load));
@@ -72,6 +73,8 @@ Result<int> run(Options o) {
 
 void add_options(CLI::App& app, Options& o) {
   app.add_option("--url", o.url, "where the server is")->capture_default_str();
+  app.add_option("--ca-cert", o.ca_file,
+                 "certificates (PEM) that are trusted besides the system's, for https");
   app.add_option("--model", o.load.model, "name of the model [the server's only one]");
   app.add_option("--api-key", o.load.api_key, "key of the server; better as BATON_API_KEY");
   app.add_option("--requests", o.random.requests, "requests to send; of a trace 0: all")

@@ -43,7 +43,10 @@ bool Terminal::ask(const std::string& question) {
     }
   };
   const client::Post post{"/v1/chat/completions", conversation_.body(), options_.api_key};
-  const auto outcome = client::post_stream(options_.url, post, on_body);
+  const auto outcome = [&]() -> Result<client::Outcome> {
+    BATON_TRY(server, client::Server::find(options_.url, options_.ca_file));
+    return client::post_stream(server, post, on_body);
+  }();
   if (!outcome || outcome->status != 200) {
     if (outcome && outcome->interrupted) {
       notes_ << "[stopped]\n";

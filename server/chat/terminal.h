@@ -13,6 +13,7 @@ namespace baton::server::chat {
 
 struct TerminalOptions {
   client::Url url;
+  std::string ca_file;  // see client::Server
   ConversationOptions conversation;
   std::string api_key;
   bool interactive = true;  // show a prompt

@@ -5,6 +5,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -26,40 +29,69 @@ Error no_server(const Url& url, const error_code& error) {
               url.port, error.message());
 }
 
+// Whether a certificate is signed for an address or a name is asked of the certificate alone; that
+// a server may have several is told by the name it is called by.
+bool is_name(const std::string& host) {
+  error_code no_address;
+  asio::ip::make_address(host, no_address);
+  return no_address.failed();
+}
+
+Result<std::shared_ptr<asio::ssl::context>> trusting(const std::string& ca_file) {
+  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+  error_code error;
+  tls->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1, error);
+  tls->set_verify_mode(asio::ssl::verify_peer, error);
+  tls->set_default_verify_paths(error);
+  if (ca_file.empty()) return tls;
+  tls->load_verify_file(ca_file, error);
+  if (!error) return tls;
+  return fail(ErrorCode::invalid_argument, "{} holds no certificates in PEM form ({}).", ca_file,
+              error.message());
+}
+
 }  // namespace
 
 Result<Url> Url::parse(std::string_view text) {
-  static constexpr std::string_view kScheme = "http://";
-  if (!text.starts_with(kScheme)) {
-    return fail(ErrorCode::invalid_argument, "The URL \"{}\" must begin with http://.", text);
+  static constexpr std::string_view kPlain = "http://", kTls = "https://";
+  Url url;
+  url.tls = text.starts_with(kTls);
+  if (!url.tls && !text.starts_with(kPlain)) {
+    return fail(ErrorCode::invalid_argument, "The URL \"{}\" must begin with {} or {}.", text,
+                kPlain, kTls);
   }
-  const std::string_view rest = text.substr(kScheme.size());
+  const std::string_view rest = text.substr((url.tls ? kTls : kPlain).size());
   const size_t slash = std::min(rest.find('/'), rest.size());
   const std::string_view authority = rest.substr(0, slash);
-  Url url;
   url.prefix = rest.substr(slash);
   while (url.prefix.ends_with('/')) url.prefix.pop_back();
   const size_t colon = authority.rfind(':');
   const bool has_port = colon != std::string_view::npos && !authority.ends_with(']');
   url.host = has_port ? authority.substr(0, colon) : authority;
-  url.port = has_port ? authority.substr(colon + 1) : "80";
+  url.port = has_port ? authority.substr(colon + 1) : url.tls ? "443" : "80";
   if (url.host.starts_with('[') && url.host.ends_with(']')) {
     url.host = url.host.substr(1, url.host.size() - 2);
   }
   const bool digits = url.port.find_first_not_of("0123456789") == std::string::npos;
   if (url.host.empty() || url.port.empty() || !digits) {
-    return fail(ErrorCode::invalid_argument, "The URL \"{}\" must be http://HOST:PORT.", text);
+    return fail(ErrorCode::invalid_argument, "The URL \"{}\" must be {}HOST:PORT.", text,
+                url.tls ? kTls : kPlain);
   }
   return url;
 }
 
-Result<Server> Server::find(const Url& url) {
+Result<Server> Server::find(const Url& url, const std::string& ca_file) {
   asio::io_context context(1);
   tcp::resolver resolver(context);
   error_code error;
-  const auto found = resolver.resolve(url.host, url.port, error);
+  Server server{.url = url};
+  if (url.tls) {
+    BATON_TRY(tls, trusting(ca_file));
+    server.tls = std::move(tls);
+  }
+  server.addresses = resolver.resolve(url.host, url.port, error);
   if (error) return no_server(url, error);
-  return Server{url, found};
+  return server;
 }
 
 class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exchange> {
@@ -104,17 +136,38 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
     if (error) return end(no_server(server_.url, error));
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
-    asio::async_write(socket_, asio::buffer(request_),
-                      [self = shared_from_this()](error_code failed, size_t) {
-                        if (failed) return self->end(self->lost(failed));
-                        self->read();
-                      });
+    if (!server_.tls) return ask();
+    tls_.emplace(socket_, *server_.tls);
+    tls_->set_verify_callback(asio::ssl::host_name_verification(server_.url.host), ignored);
+    if (is_name(server_.url.host)) {
+      SSL_set_tlsext_host_name(tls_->native_handle(), server_.url.host.c_str());
+    }
+    tls_->async_handshake(asio::ssl::stream_base::client,
+                          [self = shared_from_this()](error_code failed) {
+                            if (failed) return self->end(self->no_secret(failed));
+                            self->ask();
+                          });
+  }
+
+  void ask() {
+    auto asked = [self = shared_from_this()](error_code failed, size_t) {
+      if (failed) return self->end(self->lost(failed));
+      self->read();
+    };
+    if (tls_) {
+      asio::async_write(*tls_, asio::buffer(request_), std::move(asked));
+    } else {
+      asio::async_write(socket_, asio::buffer(request_), std::move(asked));
+    }
   }
 
   void read() {
-    socket_.async_read_some(
-        asio::buffer(bytes_),
-        [self = shared_from_this()](error_code error, size_t n) { self->came(error, n); });
+    auto came = [self = shared_from_this()](error_code error, size_t n) { self->came(error, n); };
+    if (tls_) {
+      tls_->async_read_some(asio::buffer(bytes_), std::move(came));
+    } else {
+      socket_.async_read_some(asio::buffer(bytes_), std::move(came));
+    }
   }
 
   void came(error_code error, size_t n) {
@@ -151,6 +204,18 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
     }
   }
 
+  Result<Outcome> no_secret(const error_code& error) {
+    if (outcome_.interrupted) return outcome_;
+    const long verdict = SSL_get_verify_result(tls_->native_handle());  // NOLINT: OpenSSL's type
+    if (verdict == X509_V_OK) {
+      return fail(ErrorCode::unavailable, "{}:{} does not speak TLS as asked ({}).",
+                  server_.url.host, server_.url.port, error.message());
+    }
+    return fail(ErrorCode::unavailable,
+                "The certificate of {}:{} is not trusted ({}); --ca-cert names one that is.",
+                server_.url.host, server_.url.port, X509_verify_cert_error_string(verdict));
+  }
+
   Result<Outcome> lost(const error_code& error) const {
     if (outcome_.interrupted) return outcome_;
     return fail(ErrorCode::unavailable, "The connection to {}:{} was lost before an answer ({}).",
@@ -167,6 +232,7 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
   OnEnd on_end_;
   std::string request_;
   tcp::socket socket_;
+  std::optional<asio::ssl::stream<tcp::socket&>> tls_;
   beast::response_parser<beast::string_body> parser_;
   std::array<char, 16 * 1024> bytes_;
   std::string input_;
@@ -197,8 +263,7 @@ void HttpStream::stop() {
   if (exchange_) exchange_->stop();
 }
 
-Result<Outcome> post_stream(const Url& url, const Post& post, HttpStream::OnBody on_body) {
-  BATON_TRY(server, Server::find(url));
+Result<Outcome> post_stream(const Server& server, const Post& post, HttpStream::OnBody on_body) {
   asio::io_context context(1);
   HttpStream stream(context.get_executor(), server);
   asio::signal_set signals(context, SIGINT);

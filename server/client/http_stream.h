@@ -1,5 +1,7 @@
-// HttpStream: one POST whose answer's body is handed on as it comes.
+// HttpStream: one POST over HTTP or HTTPS whose answer's body is handed on as it comes.
 //
+// A server's certificate must be signed by an authority that the system or `ca_file` names, for the
+// URL's host.
 // Errors are sentences for the person at the terminal. Thread safety: one object, the executor's
 // thread.
 #pragma once
@@ -13,12 +15,17 @@
 
 #include "base/result.h"
 
+namespace boost::asio::ssl {
+class context;
+}
+
 namespace baton::server::client {
 
 struct Url {
   std::string host;
   std::string port;
   std::string prefix;  // of paths, without a slash at its end
+  bool tls = false;
 
   static Result<Url> parse(std::string_view text);
 };
@@ -39,8 +46,10 @@ struct Outcome {
 struct Server {
   Url url;
   boost::asio::ip::tcp::resolver::results_type addresses;
+  std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain HTTP
 
-  static Result<Server> find(const Url& url);
+  // `ca_file`: certificates in PEM form that are trusted besides the system's; empty: none.
+  static Result<Server> find(const Url& url, const std::string& ca_file = "");
 };
 
 class HttpStream {
@@ -67,6 +76,6 @@ class HttpStream {
 };
 
 // The same with a loop of its own; ^C breaks it off.
-Result<Outcome> post_stream(const Url& url, const Post& post, HttpStream::OnBody on_body);
+Result<Outcome> post_stream(const Server& server, const Post& post, HttpStream::OnBody on_body);
 
 }  // namespace baton::server::client

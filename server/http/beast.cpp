@@ -1,2 +1,3 @@
-// Beast is compiled here, once, instead of in every unit that uses it.
+// Beast, and Asio's TLS, are compiled here, once, instead of in every unit that uses them.
+#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>

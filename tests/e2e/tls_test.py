@@ -102,6 +102,26 @@ class Tls(unittest.TestCase):
         self.assertTrue(events.endswith("data: [DONE]\n\n"))
         self.assertGreaterEqual(connection_version(self.connect()), "TLSv1.2")
 
+    def chat(self, url, *flags):
+        return subprocess.run([BIN / "baton-chat", "--url", url, "--api-key", "one", "--once",
+                               "What is 37 + 48?", "--temperature", "0", *flags],
+                              capture_output=True, text=True, timeout=ANSWER_S)
+
+    def test_our_own_clients_speak_tls_to_servers_they_trust(self):
+        trusted = ("--ca-cert", self.certificate)
+        for host in ("localhost", "127.0.0.1"):
+            done = self.chat(f"https://{host}:{self.cluster.port}", *trusted)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("85", done.stdout)
+        done = self.chat(f"https://localhost:{self.cluster.port}")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is not trusted (self-signed certificate)", done.stderr)
+        self.assertIn("--ca-cert", done.stderr)
+        done = self.chat(f"https://[::ffff:127.0.0.1]:{self.cluster.port}", *trusted)
+        self.assertIn("is not trusted", done.stderr)  # signed for another name
+        done = self.chat(f"http://localhost:{self.cluster.port}")
+        self.assertEqual(done.returncode, 1)
+
     def test_plain_http_gets_nothing(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.cluster.port, timeout=ANSWER_S)
         with self.assertRaises((http.client.HTTPException, OSError)):
