@@ -287,12 +287,13 @@ void DecodeState::compute() {
   measured_ = {.sequences = sampling, .depth = depth, .filled = filling};
   step_begun_ = now_;
   counts_.draft_depth = depth;
-  ++counts_.steps;
+  size_t step_rows = 0;
   for (const model::SequenceRows& rows : sequences) {
-    counts_.rows += rows.tokens.size() + rows.drafts.size();
+    step_rows += rows.tokens.size() + rows.drafts.size();
     counts_.drafts_tried += rows.drafts.size();
     measured_.verified += rows.drafts.size();
   }
+  counts_.step_rows.observe(static_cast<double>(step_rows));
   actions_.push_back(Compute{StepId{++step_.value}, std::move(sequences)});
 }
 

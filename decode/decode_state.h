@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/observe/bucket_counts.h"
 #include "decode/draft_policy.h"
 #include "decode/events.h"
 #include "decode/handoffs.h"
@@ -49,8 +50,7 @@ struct DecodeCounts {
   uint64_t given_up = 0;   // accepted = finished + cancelled + given_up + live
   uint64_t refused = 0;    // given up without having been accepted
   uint64_t preempted = 0;  // given up because older ones needed the pages
-  uint64_t steps = 0;
-  uint64_t rows = 0;
+  BucketCounts step_rows{step_row_edges()};
   Duration computing{};  // in these steps
   uint64_t tokens = 0;
   uint64_t tokens_replayed = 0;

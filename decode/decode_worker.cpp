@@ -194,8 +194,9 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_decode_given_up_total", "Requests given back to their gateway.", c.given_up);
   count("baton_decode_preempted_total", "Requests that gave way to older ones.", c.preempted);
   count("baton_decode_refused_total", "Requests never accepted.", c.refused);
-  count("baton_decode_steps_total", "Steps computed.", c.steps);
-  count("baton_decode_rows_total", "Rows computed in these steps.", c.rows);
+  count("baton_decode_steps_total", "Steps computed.", c.step_rows.count());
+  add_counter(all, "baton_decode_rows_total", "Rows computed in these steps.", c.step_rows.sum());
+  c.step_rows.add_to(all, "vllm:iteration_tokens_total", "Rows of a step.");
   add_counter(all, "baton_decode_step_seconds_total", "Time that these steps took.",
               to_seconds(c.computing));
   count("baton_decode_tokens_total", "Tokens generated.", c.tokens);

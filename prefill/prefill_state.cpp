@@ -231,6 +231,7 @@ void PrefillState::compute() {
   if (flight_.empty()) return;
 
   Compute step{StepId{++step_.value}, {}};
+  size_t step_rows = 0;
   for (const Chunk& chunk : flight_) {
     Job& job = jobs_.at(chunk.job);
     job.in_step = true;
@@ -245,9 +246,9 @@ void PrefillState::compute() {
     rows.score = job.order.prompt_logprobs;
     rows.draft_depth = 0;
     step.sequences.push_back(rows);
-    counts_.rows += chunk.rows;
+    step_rows += chunk.rows;
   }
-  ++counts_.steps;
+  counts_.step_rows.observe(static_cast<double>(step_rows));
   step_begun_ = now_;
   actions_.push_back(std::move(step));
 }

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "base/observe/bucket_counts.h"
 #include "kvcache/prefix/prefix_cache.h"
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
@@ -70,8 +71,7 @@ struct PrefillCounts {
   uint64_t committed = 0;
   uint64_t aborted = 0;  // by either side or a deadline; accepted = committed + aborted + live
   uint64_t refused = 0;  // never accepted
-  uint64_t steps = 0;
-  uint64_t rows = 0;
+  BucketCounts step_rows{step_row_edges()};
   uint64_t frames_posted = 0;
   uint64_t frames_posted_again = 0;
   uint64_t reservations_refused = 0;

@@ -162,8 +162,9 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_prefill_jobs_refused_total", "Prefill jobs never accepted.", c.refused);
   count("baton_prefill_reservations_refused_total", "Reservations that decode refused.",
         c.reservations_refused);
-  count("baton_prefill_steps_total", "Steps computed.", c.steps);
-  count("baton_prefill_rows_total", "Prompt tokens computed.", c.rows);
+  count("baton_prefill_steps_total", "Steps computed.", c.step_rows.count());
+  add_counter(all, "baton_prefill_rows_total", "Prompt tokens computed.", c.step_rows.sum());
+  c.step_rows.add_to(all, "vllm:iteration_tokens_total", "Rows of a step.");
   const kvcache::PrefixCacheCounts& p = state_.cache().counts();
   count("vllm:prefix_cache_queries_total", "Prompt tokens looked for in the prefix cache.",
         p.queried_tokens);

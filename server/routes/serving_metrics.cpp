@@ -183,8 +183,14 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
 std::string ServingMetrics::render(const ClusterView& cluster) const {
   MetricsSnapshot all = metrics_.snapshot();
   for (const auto& instance : cluster.instances) {
-    merge(all, instance.metrics,
-          {{"instance", instance.peer.name}, {"role", std::string(role_name(instance.role))}});
+    for (const auto& family : instance.metrics) {
+      // Dashboards pick what has one of vLLM's names by that server's own labels.
+      const Labels here = family.name.starts_with("vllm:")
+                              ? Labels{{"model_name", model_name_}, {"engine", instance.peer.name}}
+                              : Labels{{"instance", instance.peer.name},
+                                       {"role", std::string(role_name(instance.role))}};
+      merge(all, {family}, here);
+    }
   }
   add_cluster(all, cluster);
   return baton::render(all);

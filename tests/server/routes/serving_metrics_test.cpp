@@ -72,13 +72,15 @@ TEST(ServingMetrics, joins_what_the_workers_report) {
   Metrics own, worker;
   const ServingMetrics serving(own, "m");
   worker.counter("baton_mtp_accepted_total", "Accepted drafts.").Increment(4);
+  worker.counter("vllm:prefix_cache_hits_total", "Hits.").Increment(5);
   ClusterView view;
   InstanceView decode;
   decode.peer.name = "decode-0";
   decode.metrics = worker.snapshot();
   view.instances = {decode};
-  EXPECT_TRUE(has(serving.render(view),
-                  R"(baton_mtp_accepted_total{instance="decode-0",role="decode"} 4)"));
+  const std::string text = serving.render(view);
+  EXPECT_TRUE(has(text, R"(baton_mtp_accepted_total{instance="decode-0",role="decode"} 4)"));
+  EXPECT_TRUE(has(text, R"(vllm:prefix_cache_hits_total{engine="decode-0",model_name="m"} 5)"));
 }
 
 }  // namespace
