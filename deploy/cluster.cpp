@@ -14,6 +14,7 @@
 #include "deploy/announce.h"
 #include "deploy/http_probe.h"
 #include "deploy/last_words.h"
+#include "kvcache/prefix/secret.h"
 
 namespace baton::deploy {
 
@@ -22,6 +23,7 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr Duration kRestartAfter = 500ms;
 constexpr Duration kEndsWindow = 60s;
+constexpr const char* kSecretFile = "cache-secret";
 constexpr size_t kEndsMax = 5;  // within the window: then the cluster gives up
 
 constexpr const char* kFolder = "baton-up-";
@@ -69,6 +71,7 @@ Result<void> Cluster::make_folder() {
   }
   folder_ = pattern;
   std::ofstream(folder_ / "pid") << ::getpid() << '\n';
+  std::ofstream(folder_ / kSecretFile) << kvcache::draw_secret();  // the folder is ours alone
   return {};
 }
 
@@ -96,6 +99,8 @@ Result<void> Cluster::start(Daemon& daemon) {
   std::filesystem::remove(daemon.ports_file, ignored);
   add("--ports-file", daemon.ports_file);
   daemon.log = LogTail(log_of(daemon), options_.log_dir.empty());
+  if (&daemon == &gateway_ || daemon.plan.name.starts_with("prefill-"))
+    add("--cache-secret-file", folder_ / kSecretFile);
   BATON_TRY(process, Process::start(command, log_of(daemon), daemon.plan.drain_signal));
   daemon.process.emplace(std::move(process));
   return {};

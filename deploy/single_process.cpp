@@ -7,6 +7,7 @@
 #include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
 #include "deploy/announce.h"
+#include "kvcache/prefix/secret.h"
 #include "parallel/exchange/local_port.h"
 #include "prefill/prefill_worker.h"
 #include "proto/direct.h"
@@ -72,6 +73,7 @@ class AllRoles {
   void announce_when_ready();
 
   const UpOptions& up_;
+  const std::string cache_secret_ = kvcache::draw_secret();
   const SystemClock clock_;
   boost::asio::io_context io_{1};
   rpc::DirectNetwork network_;
@@ -96,7 +98,9 @@ Result<void> AllRoles::start() {
   listeners_.push_back(std::move(listener));
   BATON_CHECKED(start_prefill());
   BATON_CHECKED(start_decode());
-  BATON_TRY(gateway, server::GatewayProgram::create(io_, *connector_, gateway_options(up_)));
+  auto gateway_options = deploy::gateway_options(up_);
+  gateway_options.cache_secret = cache_secret_;
+  BATON_TRY(gateway, server::GatewayProgram::create(io_, *connector_, gateway_options));
   gateway_ = std::move(gateway);
   return gateway_->listen();
 }
@@ -105,6 +109,7 @@ Result<void> AllRoles::start_prefill() {
   prefill::PrefillOptions prefill;
   prefill.instance = instance_options(up_, up_.prefill, "prefill-0");
   prefill.prefix_caching = up_.prefix_caching;
+  prefill.cache_secret = cache_secret_;
   const model::InstanceOptions& options = prefill.instance;
   BATON_TRY(instance, model::Instance::open(options, parallel::lone_port(), clock_));
   prefill_instance_ = std::move(instance);

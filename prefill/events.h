@@ -1,6 +1,7 @@
 // What goes into PrefillState and what comes out of it. Thread safety: values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,10 +40,13 @@ struct Digested {  // the answer to DigestPages
   JobId job;
   std::vector<Digest> pages;
 };
+struct SchedulerSaw {  // a heartbeat; so far it knows the log of prefixes
+  uint64_t position = 0;
+};
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
-                           FramesDropped, Digested, Drain, Tick>;
+                           FramesDropped, Digested, SchedulerSaw, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellDecode {
@@ -76,6 +80,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   // All that the load includes, and what has ended since the last beat: else a job that comes and
   // goes between two beats would stay charged to this instance for as long as its request runs.
   std::vector<std::pair<RequestId, Attempt>> accepted;
+  std::optional<PrefixChanges> prefixes;  // what the scheduler doesn't know yet
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellDecode, Compute, PostFrames, ForgetFrames, CopyPage, DigestPages,

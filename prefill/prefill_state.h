@@ -24,6 +24,7 @@
 
 #include "base/observe/bucket_counts.h"
 #include "kvcache/prefix/prefix_cache.h"
+#include "kvcache/prefix/prefix_news.h"
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
 #include "prefill/job.h"
@@ -102,6 +103,7 @@ class PrefillState {
   void on(const FramesWritten& written);
   void on(const FramesDropped& dropped);
   void on(const Digested& digested);
+  void on(const SchedulerSaw& saw);
   void on(const Drain&);
   void on(const Tick&) {}
 
@@ -139,6 +141,8 @@ class PrefillState {
   PrefillSetup setup_;
   kvcache::PageNamer namer_;
   kvcache::PrefixCache cache_;
+  kvcache::PrefixNews news_{kvcache::PrefixNewsLimits{}};
+  Instant news_due_{};  // again, if the scheduler doesn't answer to the last
   Map jobs_;
   scheduler::FairShare fair_;
   std::vector<Chunk> flight_;  // the step that computes now

@@ -76,6 +76,11 @@ Load PrefillState::load() const {
   return load;
 }
 
+void PrefillState::on(const SchedulerSaw& saw) {
+  news_.seen(saw.position);
+  news_due_ = now_;
+}
+
 void PrefillState::beat() {
   const PrefillLimits& limits = setup_.limits;
   if (last_beat_ &&
@@ -83,9 +88,13 @@ void PrefillState::beat() {
     return;
   beat_due_ = false;
   last_beat_ = now_;
-  Beat beat{load(), draining_, std::exchange(ended_, {})};
+  Beat beat{load(), draining_, std::exchange(ended_, {}), std::nullopt};
   for (const auto& [id, job] : jobs_)
     if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
+  if (cache_.enabled() && now_ >= news_due_) {
+    beat.prefixes = news_.next(cache_.index());
+    news_due_ = now_ + limits.beat_interval;
+  }
   actions_.push_back(std::move(beat));
 }
 

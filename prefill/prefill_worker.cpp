@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash/counter_rng.h"
+#include "kvcache/prefix/secret.h"
 
 namespace baton::prefill {
 
@@ -10,19 +11,13 @@ namespace {
 
 constexpr uint64_t kMetricsEvery = 2;  // heartbeats
 
-std::string drawn_secret() {
-  std::string secret;
-  for (int i = 0; i < 4; ++i) secret += fmt::format("{:016x}", entropy());
-  return secret;
-}
-
 PrefillSetup setup_of(const model::Instance& instance, const PrefillOptions& prefill,
                       Incarnation self) {
   const model::InstanceOptions& options = prefill.instance;
   PrefillSetup setup;
   setup.manifest = instance.manifest;
   setup.prefix_caching = prefill.prefix_caching;
-  setup.cache_secret = prefill.cache_secret.empty() ? drawn_secret() : prefill.cache_secret;
+  setup.cache_secret = prefill.cache_secret.empty() ? kvcache::draw_secret() : prefill.cache_secret;
   setup.limits.chunk_tokens = options.max_batched_tokens;
   setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.max_num_seqs;
@@ -89,18 +84,20 @@ rpc::Acceptors PrefillWorker::acceptors() {
 
 void PrefillWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
-  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_,
-                  scheduler::MemberEvents{
-                      .on_fenced =
-                          [this, fenced = std::move(fenced)] {
-                            log_.error("fenced", {{"why", "a newer instance has this name"}});
-                            drain(drained_ ? drained_ : fenced);
-                          },
-                      .on_rebalance =
-                          [this] {
-                            log_.info("rebalance", {{"why", "asked for"}});
-                            compute_.rebalance();
-                          }});
+  member_.emplace(
+      executor_, connector_, options_.scheduler, std::move(identity), log_,
+      scheduler::MemberEvents{
+          .on_fenced =
+              [this, fenced = std::move(fenced)] {
+                log_.error("fenced", {{"why", "a newer instance has this name"}});
+                drain(drained_ ? drained_ : fenced);
+              },
+          .on_rebalance =
+              [this] {
+                log_.info("rebalance", {{"why", "asked for"}});
+                compute_.rebalance();
+              },
+          .on_seen = [this](uint64_t position) { driver_.feed(SchedulerSaw{position}); }});
   driver_.feed(Tick{});
 }
 
@@ -141,6 +138,7 @@ void PrefillWorker::act(Beat& beat) {
   heartbeat.load = beat.load;
   heartbeat.draining = beat.draining;
   heartbeat.accepted = std::move(beat.accepted);
+  heartbeat.prefixes = std::move(beat.prefixes);
   if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
   member_->beat(std::move(heartbeat));
 }

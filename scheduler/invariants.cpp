@@ -45,6 +45,9 @@ std::optional<std::string> broken_invariant(const Charges& charges) {
 std::optional<std::string> broken_invariant(const SchedulerState& state) {
   if (auto broken = broken_invariant(state.registry_)) return broken;
   if (auto broken = broken_invariant(state.charges_)) return broken;
+  if (auto broken = broken_invariant(state.prefixes_)) return broken;
+  for (const Incarnation instance : state.late_)
+    if (!state.registry_.find(instance)) return "an alarm stands for an instance that is gone";
   if (state.watchers_.size() > state.limits_.watchers_max)
     return "there are more watchers than the limit";
   return std::nullopt;

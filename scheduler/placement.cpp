@@ -57,10 +57,11 @@ Duration time_to_room(double pages_short, double requests_short, size_t instance
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bounded));
 }
 
-const Instance* choose_prefill(const Registry& registry, const Charges& charges, const Place& place,
+const Instance* choose_prefill(const Registry& registry, const Charges& charges,
+                               const PrefixView& prefixes, const Place& place,
                                const Instance& decode, bool& all_full) {
   const Instance* best = nullptr;
-  uint64_t best_tokens = 0;
+  uint64_t best_tokens = 0;  // to compute until this prompt is done
   bool any = false;
   for (const auto& [incarnation, instance] : registry.instances()) {
     if (!usable(instance, Role::prefill) || avoided(place, instance)) continue;
@@ -68,10 +69,11 @@ const Instance* choose_prefill(const Registry& registry, const Charges& charges,
     any = true;
     const Room room = room_of(instance, charges);
     if (room.requests >= room.requests_max) continue;
-    if (!best ||
-        std::tie(room.tokens, instance.peer.name) < std::tie(best_tokens, best->peer.name)) {
+    const uint64_t tokens =
+        room.tokens + place.prompt_tokens - kept_tokens(prefixes, incarnation, place);
+    if (!best || std::tie(tokens, instance.peer.name) < std::tie(best_tokens, best->peer.name)) {
       best = &instance;
-      best_tokens = room.tokens;
+      best_tokens = tokens;
     }
   }
   all_full = any && !best;
@@ -138,9 +140,15 @@ Burden burden_of(const Place& place, const PlacementLimits& limits) {
           entries};
 }
 
+uint32_t kept_tokens(const PrefixView& prefixes, Incarnation instance, const Place& place) {
+  const uint32_t entries = place.prompt_tokens > 0 ? place.prompt_tokens - 1 : 0;
+  const auto tokens = uint64_t{prefixes.held(instance, place.prefix)} * kPageTokens;
+  return static_cast<uint32_t>(std::min<uint64_t>(tokens, entries));
+}
+
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
-                                       const Place& place, const PlacementLimits& limits,
-                                       Instant now) {
+                                       const PrefixView& prefixes, const Place& place,
+                                       const PlacementLimits& limits, Instant now) {
   const auto refused = [&](bool full, Duration retry_after, std::string reason) {
     return NotPlaced{place.request, place.attempt, full, retry_after, std::move(reason)};
   };
@@ -173,7 +181,8 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
     return placed;
   }
   bool all_full = false;
-  const Instance* prefill = choose_prefill(registry, charges, place, *decode.instance, all_full);
+  const Instance* prefill =
+      choose_prefill(registry, charges, prefixes, place, *decode.instance, all_full);
   if (all_full)
     return refused(true, time_to_room(0, 1, decode.usable, charges, limits, now),
                    "every prefill instance has as many jobs as it may queue");
@@ -185,6 +194,11 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
   placed.prefill = prefill->peer;
   placed.reason = fmt::format("{}; {} has {} tokens queued", where, prefill->peer.name,
                               room_of(*prefill, charges).tokens);
+  const Incarnation chosen = prefill->peer.incarnation;
+  if (const uint32_t kept = kept_tokens(prefixes, chosen, place); kept > 0)
+    placed.reason += fmt::format(" and keeps {} of the prompt's {}", kept, place.prompt_tokens);
+  else if (prefixes.late(chosen, now))
+    placed.reason += "; what it keeps is not known at the moment";
   return placed;
 }
 

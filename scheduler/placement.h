@@ -1,17 +1,21 @@
 // Placement: which decode and which prefill instance serve a request, and why.
 //
 // Decode: the least loaded (pages and count, charges included) of those where the request fits.
-// Prefill: the fewest queued tokens, charges included, of those whose manifest agrees with the
-// decode instance's. Stale and draining instances get nothing new. Instances to avoid: a prefill
-// never, a decode only if there is no other. Without a live prefill instance decode prefills
-// itself, and the answer says "degraded". A full cluster says so before any prefill is spent, with
-// a time after which, as measured, there will be room. A request that no instance could ever hold
-// is not told to come back: it goes to the largest, which refuses it as invalid. Pure function.
+// Prefill: the fewest tokens to compute until this prompt is done, which is those that are queued,
+// charges included, and those of the prompt that the instance is not known to keep; of those whose
+// manifest agrees with the decode instance's. So a prompt comes back to where its prefix lies until
+// the queue there costs more than is saved, and then to another instance, which keeps it too. Stale
+// and draining instances get nothing new. Instances to avoid: a prefill never, a decode only if
+// there is no other. Without a live prefill instance decode prefills itself, and the answer says
+// "degraded". A full cluster says so before any prefill is spent, with a time after which, as
+// measured, there will be room. A request that no instance could ever hold is not told to come
+// back: it goes to the largest, which refuses it as invalid. Pure function.
 #pragma once
 
 #include <variant>
 
 #include "scheduler/charges.h"
+#include "scheduler/prefix_view.h"
 #include "scheduler/registry.h"
 
 namespace baton::scheduler {
@@ -28,8 +32,11 @@ struct PlacementLimits {
 // full pages, and the last token of each is never fed.
 Burden burden_of(const Place& place, const PlacementLimits& limits);
 
+// Of the prompt's entries: how many the instance is known to keep.
+uint32_t kept_tokens(const PrefixView& prefixes, Incarnation instance, const Place& place);
+
 std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& charges,
-                                       const Place& place, const PlacementLimits& limits,
-                                       Instant now);
+                                       const PrefixView& prefixes, const Place& place,
+                                       const PlacementLimits& limits, Instant now);
 
 }  // namespace baton::scheduler

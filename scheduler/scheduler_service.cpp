@@ -34,6 +34,10 @@ void SchedulerService::received(LinkId from, ToScheduler message) {
 }
 
 void SchedulerService::perform(Action& action) {
+  if (const auto* alarm = std::get_if<Alarm>(&action)) {
+    log_.warning("prefixes.late", {{"instance", alarm->instance}, {"why", alarm->sentence}});
+    return;
+  }
   auto& send = std::get<Send>(action);
   links_.send(send.to, std::move(send.message));
 }

@@ -6,7 +6,10 @@
 namespace baton::scheduler {
 
 SchedulerState::SchedulerState(SchedulerLimits limits)
-    : limits_(limits), registry_(limits.registry), charges_(limits.charges) {}
+    : limits_(limits),
+      registry_(limits.registry),
+      charges_(limits.charges),
+      prefixes_(limits.prefixes) {}
 
 Actions SchedulerState::step(const Event& event, Instant now) {
   now_ = now;
@@ -38,12 +41,29 @@ void SchedulerState::on(const LinkDown& down) {
 
 void SchedulerState::handle(LinkId from, const Heartbeat& heartbeat) {
   const Registry::Beat beat = registry_.beat(from, heartbeat, now_);
-  if (beat.replaced) charges_.instance_gone(*beat.replaced);
+  if (beat.replaced) gone(*beat.replaced);
   const Incarnation incarnation = heartbeat.peer.incarnation;
-  if (beat.outcome != Registry::Outcome::fenced && beat.outcome != Registry::Outcome::full)
+  HeartbeatSeen seen{incarnation, beat.outcome == Registry::Outcome::fenced, 0};
+  if (beat.outcome != Registry::Outcome::fenced && beat.outcome != Registry::Outcome::full) {
     charges_.acknowledge(incarnation, heartbeat.accepted);
-  actions_.push_back(
-      Send{from, HeartbeatSeen{incarnation, beat.outcome == Registry::Outcome::fenced}});
+    seen.prefixes_seen = prefixes_.update(heartbeat, now_);
+    alarm_if_late(heartbeat.peer);
+  }
+  actions_.push_back(Send{from, seen});
+}
+
+void SchedulerState::gone(Incarnation instance) {
+  charges_.instance_gone(instance);
+  prefixes_.gone(instance);
+  late_.erase(instance);
+}
+
+void SchedulerState::alarm_if_late(const Peer& peer) {
+  if (!prefixes_.late(peer.incarnation, now_)) {
+    late_.erase(peer.incarnation);
+  } else if (late_.insert(peer.incarnation).second) {
+    actions_.push_back(Alarm{peer.name, "which prefixes it keeps is not known, or known too late"});
+  }
 }
 
 void SchedulerState::handle(LinkId from, const Place& place) {
@@ -58,9 +78,13 @@ void SchedulerState::handle(LinkId from, const Place& place) {
     if (known->answer.attempt > place.attempt) return;  // a question that came too late
     charges_.forget(place.request, place.attempt, now_);
   }
-  auto answer = choose(registry_, charges_, place, limits_.placement, now_);
-  if (const auto* placed = std::get_if<Placed>(&answer))
-    charges_.place(*placed, from, burden_of(place, limits_.placement), now_);
+  auto answer = choose(registry_, charges_, prefixes_, place, limits_.placement, now_);
+  if (const auto* placed = std::get_if<Placed>(&answer)) {
+    Burden burden = burden_of(place, limits_.placement);
+    if (placed->prefill)
+      burden.tokens -= kept_tokens(prefixes_, placed->prefill->incarnation, place);
+    charges_.place(*placed, from, burden, now_);
+  }
   std::visit([&](auto& message) { actions_.push_back(Send{from, std::move(message)}); }, answer);
 }
 
@@ -82,7 +106,7 @@ void SchedulerState::handle(LinkId, const Rebalance& rebalance) {
 }
 
 void SchedulerState::run_timers() {
-  for (const Incarnation gone : registry_.sweep(now_)) charges_.instance_gone(gone);
+  for (const Incarnation lost : registry_.sweep(now_)) gone(lost);
   charges_.expire(now_);
   if (!watchers_.empty() && now_ >= next_view_) tell_watchers();
 }
@@ -100,7 +124,8 @@ ClusterView SchedulerState::view() const {
   view.membership = registry_.membership();
   for (const auto& [incarnation, instance] : registry_.instances())
     view.instances.push_back({instance.peer, instance.role, instance.manifest, instance.load,
-                              instance.draining, instance.stale, instance.metrics, 0, false});
+                              instance.draining, instance.stale, instance.metrics,
+                              prefixes_.size(incarnation), prefixes_.late(incarnation, now_)});
   std::sort(view.instances.begin(), view.instances.end(),
             [](const auto& a, const auto& b) { return a.peer.name < b.peer.name; });
   return view;

@@ -8,11 +8,13 @@
 
 #include <optional>
 #include <set>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "scheduler/charges.h"
 #include "scheduler/placement.h"
+#include "scheduler/prefix_view.h"
 #include "scheduler/registry.h"
 
 namespace baton::scheduler {
@@ -21,6 +23,7 @@ struct SchedulerLimits {
   RegistryLimits registry;
   ChargeLimits charges;
   PlacementLimits placement;
+  PrefixViewLimits prefixes;
   Duration view_interval = 1s;  // watchers get a view that often, and at every change
   size_t watchers_max = 256;
 };
@@ -41,7 +44,11 @@ struct Send {
   LinkId to;
   FromScheduler message;
 };
-using Action = std::variant<Send>;
+struct Alarm {  // something that somebody should look into, told once
+  std::string instance;
+  std::string sentence;
+};
+using Action = std::variant<Send, Alarm>;
 using Actions = std::vector<Action>;
 
 class SchedulerState {
@@ -53,6 +60,7 @@ class SchedulerState {
 
   const Registry& registry() const { return registry_; }
   const Charges& charges() const { return charges_; }
+  const PrefixView& prefixes() const { return prefixes_; }
   ClusterView view() const;
 
  private:
@@ -64,12 +72,16 @@ class SchedulerState {
   void handle(LinkId from, const Forget& forget);
   void handle(LinkId from, const WatchCluster&);
   void handle(LinkId from, const Rebalance& rebalance);
+  void gone(Incarnation instance);
+  void alarm_if_late(const Peer& peer);
   void run_timers();
   void tell_watchers();
 
   SchedulerLimits limits_;
   Registry registry_;
   Charges charges_;
+  PrefixView prefixes_;
+  std::set<Incarnation> late_;  // whose prefixes are known too late: alarm was given
   std::set<LinkId> watchers_;
   uint64_t told_membership_ = 0;
   Instant next_view_ = Instant::max();

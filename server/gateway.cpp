@@ -79,8 +79,19 @@ std::unique_ptr<Generation> Gateway::submit(RequestState request, GenerationEven
   running->membership = readiness_.membership();
   requests_.emplace(id, std::move(running));
   const Duration time_left = request.time_left.value_or(options_.deadline);
-  enqueue(Begin{std::move(request), std::min(time_left, options_.deadline)});
+  auto prefix = prefix_of(request);
+  enqueue(Begin{std::move(request), std::min(time_left, options_.deadline), std::move(prefix)});
   return std::make_unique<Handle>(*this, alive_, id);
+}
+
+std::vector<uint64_t> Gateway::prefix_of(const RequestState& request) const {
+  std::vector<uint64_t> prefix;
+  if (!namer_ || request.prompt.empty() || request.report.prompt_logprobs) return prefix;
+  const std::string tenant = kvcache::cache_tenant(request.tenant, request.cache_salt);
+  const auto entries = std::span(request.prompt).first(request.prompt.size() - 1);
+  for (const kvcache::PageName& name : namer_->names(tenant, entries).full)
+    prefix.push_back(name.short_name());
+  return prefix;
 }
 
 void Gateway::cancelled(RequestId id) {
@@ -165,6 +176,10 @@ void Gateway::scheduler_said(FromScheduler message) {
     if (changed) {
       log_.info("cluster",
                 {{"membership", cluster_.membership}, {"instances", cluster_.instances.size()}});
+      const auto prefill =
+          std::ranges::find(cluster_.instances, Role::prefill, &InstanceView::role);
+      if (prefill != cluster_.instances.end() && !options_.cache_secret.empty())
+        namer_.emplace(prefill->manifest, options_.cache_secret);
     }
     readiness_.cluster_seen(cluster_);
     tell_readiness();

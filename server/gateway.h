@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/observe/log.h"
 #include "base/observe/metrics.h"
+#include "kvcache/prefix/page_name.h"
 #include "proto/link.h"
 #include "server/engine.h"
 #include "server/readiness_state.h"
@@ -33,6 +34,9 @@ struct GatewayOptions {
   Duration deadline = 600s;       // of a request, queueing and generation together
   Duration reconnect_min = 50ms;  // doubles up to reconnect_max
   Duration reconnect_max = 2s;
+  // That prefill instances share: then the scheduler is told what a prompt's pages are called, and
+  // can send it to where they lie. Empty: it is not told.
+  std::string cache_secret;
   RequestState probe;  // one token of it shows that the cluster serves
 };
 
@@ -62,6 +66,7 @@ class Gateway final : public Engine {
     std::unique_ptr<rpc::Link<ToDecode>> link;
   };
 
+  std::vector<uint64_t> prefix_of(const RequestState& request) const;
   void enqueue(Event event);
   void work_off();
   void act(Action action);
@@ -87,6 +92,7 @@ class Gateway final : public Engine {
   GatewayState state_;
   ReadinessState readiness_;
   ClusterView cluster_;
+  std::optional<kvcache::PageNamer> namer_;  // as the prefill instances name pages
   std::unique_ptr<rpc::Link<ToScheduler>> scheduler_;
   std::map<Incarnation, DecodeLink> decodes_;
   std::vector<DecodeLink> dead_;  // links that are down, until the next turn

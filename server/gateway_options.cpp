@@ -52,6 +52,10 @@ void add_request_limits(CLI::App& app, GatewayProgramOptions& o) {
       ->capture_default_str();
   app.add_option("--max-requests", o.relay.requests_max, "Requests under way at once")
       ->capture_default_str();
+  app.add_option("--cache-secret-file", o.cache_secret_file,
+                 "The prefill instances' file of that name: with it a prompt is sent to where its "
+                 "prefix is kept [only load decides]")
+      ->type_name("FILE");
   app.add_option("--max-attempts", o.relay.attempts_max, "Placements of one request")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -5,6 +5,7 @@
 
 #include "base/hash/counter_rng.h"
 #include "base/io/daemon.h"
+#include "kvcache/prefix/secret.h"
 #include "proto/grpc_link.h"
 #include "server/inference/inference_front.h"
 #include "server/loaded_model.h"
@@ -29,6 +30,7 @@ GatewayOptions relay_options(const GatewayProgramOptions& options, const api::Te
   GatewayOptions out;
   out.scheduler = options.scheduler;
   out.limits = options.relay;
+  out.cache_secret = options.cache_secret;
   out.deadline =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.deadline_s));
   const api::ModelFacts& facts = model.facts();
@@ -204,9 +206,14 @@ Result<std::unique_ptr<GatewayProgram>> GatewayProgram::create(
   model_options.max_model_len = options.max_model_len;
   model_options.created = SystemClock().unix_seconds();
   BATON_TRY(model, LoadedModel::load(model_options));
+  GatewayProgramOptions checked = options;
+  if (!options.cache_secret_file.empty()) {
+    BATON_TRY(secret, kvcache::load_secret(options.cache_secret_file));
+    checked.cache_secret = std::move(secret);
+  }
   const Log log("baton-gateway", "", level_of(options.log_level));
   return std::unique_ptr<GatewayProgram>(new GatewayProgram(
-      std::make_unique<Parts>(io, connector, options, std::move(model), std::move(secrets), log)));
+      std::make_unique<Parts>(io, connector, checked, std::move(model), std::move(secrets), log)));
 }
 
 Result<void> GatewayProgram::listen() { return parts_->listen(); }

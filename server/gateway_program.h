@@ -30,6 +30,8 @@ struct GatewayProgramOptions {
   uint16_t grpc_port = 8001;
   std::string ports_file;
   SecretFiles secrets;
+  std::string cache_secret_file;
+  std::string cache_secret;  // as the file holds, or given by a process that plays every role
   uint32_t max_model_len = 0;
   unsigned work_threads = 1;
   uint32_t work_queue_max = 64;

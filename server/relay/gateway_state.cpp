@@ -32,6 +32,7 @@ void GatewayState::on(const Begin& begin) {
   ++counts_.begun;
   Request& request = requests_[id];
   request.state = begin.request;
+  request.prefix = begin.prefix;
   request.state.attempt = Attempt{1};
   request.state.known.clear();
   request.log = TokenLog(begin.request.choices, begin.request.stop.max_tokens);
@@ -52,7 +53,8 @@ void GatewayState::place(Request& request) {
               0,
               request.log.tokens(),
               state.priority,
-              request.avoid};
+              request.avoid,
+              request.prefix};
   const uint64_t most = uint64_t{state.choices} * state.stop.max_tokens;
   place.max_new_tokens = static_cast<uint32_t>(most - request.log.tokens());
   actions_.push_back(TellScheduler{std::move(place)});

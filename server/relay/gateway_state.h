@@ -53,6 +53,7 @@ struct Usage {
 struct Begin {  // request.id is fresh; `attempt`, `known` and `time_left` are set by the machine
   RequestState request;
   Duration time_left{};
+  std::vector<uint64_t> prefix = {};  // what its pages are called, for the scheduler (Place)
 };
 struct ClientGone {  // nothing is delivered after this
   RequestId request;
@@ -131,6 +132,7 @@ class GatewayState {
   };
   struct Request {
     RequestState state;
+    std::vector<uint64_t> prefix;
     TokenLog log;
     Timeline timeline;
     Phase phase = Phase::resting;

@@ -98,6 +98,22 @@ class PrefixCache(unittest.TestCase):
                 self.assertEqual((said, cached), (self.reference[0], prompt - 1))
             self.assertEqual(answer(running, PROMPTS[0])[1], 0)
 
+    def test_a_prompt_is_sent_to_where_its_prefix_is_kept(self):
+        with cluster(DEMO, "--prefill", "instances=2") as running:
+            deadline = time.monotonic() + 30
+            while True:  # heartbeats tell the scheduler what is kept
+                status, _, whole = running.ask("/v1/completions", {
+                    "model": running.model(), "prompt": PROMPTS[0], "max_tokens": 1,
+                    "explain": True})
+                self.assertEqual(status, 200, whole)
+                explained = whole["explain"]
+                if "keeps" in explained["placed_because"]:
+                    break
+                self.assertLess(time.monotonic(), deadline, explained)
+            self.assertEqual(explained["cached_tokens"],
+                             whole["usage"]["prompt_tokens_details"]["cached_tokens"])
+            self.assertGreater(explained["cached_tokens"], 64)
+
     def test_a_prompt_that_is_scored_is_computed(self):
         with cluster() as running:
             answer(running, PROMPTS[0])

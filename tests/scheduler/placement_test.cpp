@@ -11,13 +11,27 @@ class PlacementTest : public testing::Test {
  protected:
   void join(const Heartbeat& heartbeat) { registry_.beat(LinkId{1}, heartbeat, kStart); }
   std::variant<Placed, NotPlaced> ask(const Place& question) {
-    return choose(registry_, charges_, question, limits_, kStart + 1s);
+    return choose(registry_, charges_, prefixes_, question, limits_, kStart + 1s);
   }
   Placed chosen(const Place& question) { return std::get<Placed>(ask(question)); }
   NotPlaced refused(const Place& question) { return std::get<NotPlaced>(ask(question)); }
 
   Registry registry_{RegistryLimits{}};
+  // A prefill that keeps the pages 1, 2, ... of a prompt.
+  void keep(uint64_t incarnation, uint64_t pages, uint64_t end = 0) {
+    Heartbeat heartbeat = beat("any", incarnation, Role::prefill);
+    heartbeat.prefixes = PrefixChanges{.to = pages, .end = std::max(pages, end)};
+    for (uint64_t page = 1; page <= pages; ++page) heartbeat.prefixes->came.push_back(page);
+    prefixes_.update(heartbeat, kStart);
+  }
+  static Place asking_for_pages(uint64_t request, uint64_t pages) {
+    Place question = place(request, static_cast<uint32_t>(pages * 64 + 30));
+    for (uint64_t page = 1; page <= pages; ++page) question.prefix.push_back(page);
+    return question;
+  }
+
   Charges charges_{ChargeLimits{}};
+  PrefixView prefixes_{PrefixViewLimits{}};
   PlacementLimits limits_;
 };
 
@@ -45,6 +59,37 @@ TEST_F(PlacementTest, ChargesCountAsLoadSoThatABurstIsSpread) {
   EXPECT_EQ(placed["decode-0"], 8);
   EXPECT_EQ(placed["decode-1"], 8);
   EXPECT_TRUE(refused(place(17)).full);  // running_max is 8 each, and no heartbeat came between
+}
+
+TEST_F(PlacementTest, APromptGoesToWhereItsPrefixLies) {
+  join(beat("decode-0", 1, Role::decode));
+  join(beat("prefill-0", 2, Role::prefill));
+  join(beat("prefill-1", 3, Role::prefill));
+  keep(2, 1);
+  keep(3, 2);
+  const Placed placed = chosen(asking_for_pages(1, 4));
+  EXPECT_EQ(placed.prefill->name, "prefill-1");
+  EXPECT_NE(placed.reason.find("keeps 128 of the prompt's 286"), std::string::npos)
+      << placed.reason;
+}
+
+TEST_F(PlacementTest, NotIfTheQueueThereCostsMoreThanIsSaved) {
+  join(beat("decode-0", 1, Role::decode));
+  join(beat("prefill-0", 2, Role::prefill, 100, 10));
+  join(beat("prefill-1", 3, Role::prefill, 100, 137));
+  keep(3, 2);
+  EXPECT_EQ(chosen(asking_for_pages(1, 4)).prefill->name, "prefill-1");
+  join(beat("prefill-1", 3, Role::prefill, 100, 139));
+  EXPECT_EQ(chosen(asking_for_pages(1, 4)).prefill->name, "prefill-0");
+}
+
+TEST_F(PlacementTest, SaysSoIfItDoesNotKnowWhatIsKept) {
+  join(beat("decode-0", 1, Role::decode));
+  join(beat("prefill-0", 2, Role::prefill));
+  Heartbeat silent = beat("prefill-0", 2, Role::prefill);
+  silent.load.pages.cached = 9;
+  prefixes_.update(silent, kStart - 10s);
+  EXPECT_NE(chosen(asking_for_pages(1, 4)).reason.find("is not known"), std::string::npos);
 }
 
 TEST_F(PlacementTest, OnlyInstancesWhoseManifestsAgreeArePaired) {

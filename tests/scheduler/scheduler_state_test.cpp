@@ -20,6 +20,7 @@ class SchedulerStateTest : public testing::Test {
   static std::vector<Message> sent(const Actions& actions, LinkId to) {
     std::vector<Message> messages;
     for (const Action& action : actions) {
+      if (!std::holds_alternative<Send>(action)) continue;
       const Send& send = std::get<Send>(action);
       if (send.to != to) continue;
       if (const auto* message = std::get_if<Message>(&send.message)) messages.push_back(*message);
@@ -79,6 +80,47 @@ TEST_F(SchedulerStateTest, WatchersSeeEveryChangeOfMembershipAndAViewEverySecond
   ASSERT_EQ(lost.size(), 1u);
   EXPECT_TRUE(lost[0].instances[0].stale);
   EXPECT_GT(lost[0].membership, joined[0].membership);
+}
+
+TEST_F(SchedulerStateTest, WhatAnInstanceKeepsIsKnownUntilItIsGone) {
+  Heartbeat heartbeat = beat("prefill-0", 7, Role::prefill);
+  heartbeat.prefixes = PrefixChanges{.to = 2, .end = 2, .came = {1, 2}};
+  EXPECT_EQ(sent<HeartbeatSeen>(say(worker_, heartbeat), worker_).at(0).prefixes_seen, 2u);
+  const auto view = sent<ClusterView>(say(gateway_, WatchCluster{}), gateway_);
+  EXPECT_EQ(view.at(0).instances.at(0).prefixes, 2u);
+  EXPECT_FALSE(view[0].instances[0].prefixes_stale);
+  now_ += 60s;
+  step(Tick{});
+  EXPECT_EQ(state_.prefixes().size(Incarnation{7}), 0u);
+}
+
+TEST_F(SchedulerStateTest, OnlyWhatIsNotKeptIsCharged) {
+  say(worker_, beat("decode-0", 7, Role::decode));
+  Heartbeat heartbeat = beat("prefill-0", 8, Role::prefill);
+  heartbeat.prefixes = PrefixChanges{.to = 1, .end = 1, .came = {1}};
+  say(worker_, heartbeat);
+  Place question = place(1, 101);
+  question.prefix = {1};
+  EXPECT_EQ(sent<Placed>(say(gateway_, question), gateway_).size(), 1u);
+  EXPECT_EQ(state_.charges().charged(Incarnation{8}).tokens, 36u);
+}
+
+TEST_F(SchedulerStateTest, AnAlarmIsGivenOnceWhenWhatIsKeptIsNotKnown) {
+  Heartbeat heartbeat = beat("prefill-0", 7, Role::prefill);
+  heartbeat.load.pages.cached = 5;
+  size_t alarms = 0;
+  for (int i = 0; i < 20; ++i) {
+    for (const Action& action : say(worker_, heartbeat))
+      if (const auto* alarm = std::get_if<Alarm>(&action)) {
+        EXPECT_EQ(alarm->instance, "prefill-0");
+        ++alarms;
+      }
+    now_ += 1s;
+  }
+  EXPECT_EQ(alarms, 1u);
+  heartbeat.prefixes = PrefixChanges{.to = 5, .end = 5, .came = {1, 2, 3, 4, 5}};
+  say(worker_, heartbeat);
+  EXPECT_FALSE(state_.prefixes().late(Incarnation{7}, now_));
 }
 
 TEST_F(SchedulerStateTest, AGatewayThatIsGoneIsNeitherChargedForNorTold) {

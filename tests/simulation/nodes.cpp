@@ -61,7 +61,9 @@ LinkId SchedulerNode::accept(LinkPtr link, std::function<void(FromScheduler)> to
 
 void SchedulerNode::feed(const scheduler::Event& event) {
   for (const scheduler::Action& action : state_.step(event, world_.time.now())) {
-    const auto& send = std::get<scheduler::Send>(action);
+    const auto* sent = std::get_if<scheduler::Send>(&action);
+    if (!sent) continue;  // an alarm is for people
+    const scheduler::Send& send = *sent;
     const auto client = clients_.find(send.to);
     if (client == clients_.end()) continue;
     world_.network.send(
@@ -136,6 +138,7 @@ PrefillNode::PrefillNode(World& world, std::string name, uint64_t incarnation)
   scheduler_.on_message = [this](const FromScheduler& message) {
     const auto* seen = std::get_if<HeartbeatSeen>(&message);
     if (seen && seen->fenced) soon(1us, [this] { world_.fenced(peer_.name); });
+    if (seen && !seen->fenced) feed(prefill::SchedulerSaw{seen->prefixes_seen});
   };
 }
 
@@ -249,7 +252,7 @@ void PrefillNode::act(const prefill::DigestPages& action) {
 
 void PrefillNode::act(const prefill::Beat& action) {
   scheduler_.send(Heartbeat{peer_, Role::prefill, fake_manifest(), action.load, action.draining,
-                            action.accepted, std::nullopt});
+                            action.accepted, std::nullopt, action.prefixes});
 }
 
 void PrefillNode::act(const prefill::Drained&) {

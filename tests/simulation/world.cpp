@@ -150,7 +150,12 @@ void World::begin(uint64_t id) {
   }
   client.received.resize(client.request.choices);
   const Duration time_left = random.chance(0.1) ? network.delay(1ms, 2s) : Duration(40s);
-  gateway_->feed(server::Begin{client.request, time_left});
+  const kvcache::PageNamer namer(fake_manifest(), "secret");
+  std::vector<uint64_t> prefix;
+  const auto entries = std::span(client.request.prompt).first(client.request.prompt.size() - 1);
+  for (const auto& name : namer.names(client.request.tenant, entries).full)
+    if (!client.request.report.prompt_logprobs) prefix.push_back(name.short_name());
+  gateway_->feed(server::Begin{client.request, time_left, std::move(prefix)});
   if (!random.chance(faulty_ ? 0.15 : 0.05)) return;
   time.after(network.delay(0ns, 1s), [this, id] {
     Client& leaving = clients_.at(RequestId{id});
@@ -332,6 +337,16 @@ void World::check_settled() {
   for (const auto& [incarnation, instance] : scheduler_->state().registry().instances()) {
     const auto charged = scheduler_->state().charges().charged(incarnation);
     left(instance.peer.name, "requests charged", charged.requests);
+  }
+  for (const auto& node : prefills_) {
+    if (!node || !node->state().cache().enabled()) continue;
+    const auto& prefixes = scheduler_->state().prefixes();
+    const auto& index = node->state().cache().index();
+    const Incarnation life = node->peer().incarnation;
+    for (const uint64_t name : index.short_names(index.size()))
+      if (prefixes.held(life, std::span(&name, 1)) == 0 || prefixes.size(life) != index.size())
+        return wrong(fmt::format("the scheduler knows {} prefixes of {}, which keeps {}",
+                                 prefixes.size(life), node->peer().name, index.size()));
   }
   if (scheduler_->state().registry().instances().size() != 4)
     wrong(fmt::format("the scheduler knows {} instances of 4",
