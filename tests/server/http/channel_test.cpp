@@ -4,7 +4,6 @@
 
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/ssl/impl/src.hpp>
 
 #include "tests/server/support/certificate.h"
 #include "tests/server/support/test_server.h"
