@@ -1,11 +1,10 @@
 // baton-prefill: one prefill instance, an MPI job.
 #include <boost/asio/io_context.hpp>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/io/daemon.h"
 #include "base/system/bus_error.h"
+#include "kvcache/prefix/secret.h"
 #include "parallel/world.h"
 #include "prefill/prefill_worker.h"
 #include "proto/grpc_link.h"
@@ -51,14 +50,14 @@ int main(int argc, char** argv) {
   app.add_option("--cache-secret-file", secret_file,
                  "its contents keep the prefixes of tenants apart; instances that are to know each "
                  "other's prefixes share it [one is drawn at start]");
+  app.add_option("--kvstore", prefill.kvstore,
+                 "host:port of a kvstore, which keeps pages for all instances that share the "
+                 "secret [none]");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
   if (!secret_file.empty()) {
-    std::ifstream file(secret_file);
-    prefill.cache_secret.assign(std::istreambuf_iterator<char>(file), {});
-    if (prefill.cache_secret.empty())
-      return baton::report_failure("baton-prefill",
-                                   baton::fail(baton::ErrorCode::invalid_argument,
-                                               "{} can't be read or holds no secret", secret_file));
+    auto secret = baton::kvcache::load_secret(secret_file);
+    if (!secret) return baton::report_failure("baton-prefill", secret.error());
+    prefill.cache_secret = std::move(*secret);
   }
   return baton::model::run_rank("baton-prefill", **world, options,
                                 [&](auto port) { return run(prefill, std::move(port)); });
