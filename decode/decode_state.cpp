@@ -189,6 +189,8 @@ void DecodeState::collect_handoffs() {
     request.times.prefilled = done.landed - done.reserved;
     request.times.exposed = now_ - done.landed;
     request.times.cached_tokens = done.cached;
+    request.times.fetched_tokens = done.fetched;
+    request.times.kvstore = std::move(done.kvstore);
     request.phase = Phase::waiting;
     request.phase_since = now_;
     beat_due_ = true;

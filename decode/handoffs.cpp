@@ -148,6 +148,8 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
   }
   job->digests = seal.pages;
   job->cached = std::min(seal.cached, job->tokens);
+  job->fetched = std::min(seal.fetched, job->cached);
+  job->kvstore = seal.kvstore;
   if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
   job->phase = Phase::sealed;
   job->resend_at = now + limits_.resend_after;
@@ -241,8 +243,14 @@ void Handoffs::on(const Digested& digested, Instant now) {
       ask_again(id, job, now);
     return;
   }
-  Done done{job.request, receiver_.commit(id, now), std::move(job.growth), job.reserved, job.landed,
-            job.cached};
+  Done done{job.request,
+            receiver_.commit(id, now),
+            std::move(job.growth),
+            job.reserved,
+            job.landed,
+            job.cached,
+            job.fetched,
+            std::move(job.kvstore)};
   actions_.push_back(TellPrefill{job.prefill, Commit{id, job.session}});
   done_.push_back(std::move(done));
   by_request_.erase(job.request);

@@ -52,7 +52,9 @@ class Handoffs {
     std::vector<PageId> prompt_pages;  // in use, with one reference, whole and verified
     std::vector<PageId> growth_pages;  // reserved
     Instant reserved, landed;
-    uint32_t cached = 0;  // entries that prefill has found, not computed
+    uint32_t cached = 0;   // entries that prefill has found, not computed
+    uint32_t fetched = 0;  // and those of them that came from a kvstore
+    std::string kvstore;   // what prefill says of it
   };
   struct Lost {
     RequestId request;
@@ -87,6 +89,8 @@ class Handoffs {
     std::vector<PageId> growth;
     std::vector<Digest> digests;  // as sealed
     uint32_t cached = 0;          // as sealed: entries that were not computed
+    uint32_t fetched = 0;         // those that came from a kvstore
+    std::string kvstore;
     bool wants_scores = false;
     uint32_t scored = 0;  // tokens of the prompt, the first not counted
     uint64_t number = 0;  // grows from job to job

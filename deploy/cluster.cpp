@@ -1,5 +1,6 @@
 #include "deploy/cluster.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,10 +24,10 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr Duration kRestartAfter = 500ms;
 constexpr Duration kEndsWindow = 60s;
-constexpr const char* kSecretFile = "cache-secret";
 constexpr size_t kEndsMax = 5;  // within the window: then the cluster gives up
 
 constexpr const char* kFolder = "baton-up-";
+constexpr const char* kSecretFile = "cache-secret";
 
 // Folders of launchers that were killed before they could remove them.
 void remove_leftovers(const std::filesystem::path& where) {
@@ -50,6 +51,7 @@ Cluster::Cluster(const UpOptions& options, const Clock& clock)
   add_hangup(signals_);
   ClusterPlan plan = plan_cluster(options);
   scheduler_.plan = std::move(plan.scheduler);
+  if (plan.kvstore) kvstore_.emplace().plan = std::move(*plan.kvstore);
   gateway_.plan = std::move(plan.gateway);
   for (DaemonPlan& worker : plan.workers) workers_.emplace_back().plan = std::move(worker);
 }
@@ -71,8 +73,24 @@ Result<void> Cluster::make_folder() {
   }
   folder_ = pattern;
   std::ofstream(folder_ / "pid") << ::getpid() << '\n';
-  std::ofstream(folder_ / kSecretFile) << kvcache::draw_secret();  // the folder is ours alone
   return {};
+}
+
+// What names of pages are made with. It lies with the pages, if these outlive the cluster: with
+// another one none of them would be found.
+Result<void> Cluster::make_secret() {
+  const bool kept = kvstore_ && !options_.kvstore_dir.empty();
+  const std::filesystem::path folder = kept ? std::filesystem::path(options_.kvstore_dir) : folder_;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  secret_file_ = folder / kSecretFile;
+  if (!error && std::filesystem::exists(secret_file_, error)) return {};
+  const mode_t before = ::umask(0077);  // for nobody else's eyes
+  std::ofstream file(secret_file_);
+  ::umask(before);
+  file << kvcache::draw_secret() << std::flush;
+  if (file) return {};
+  return fail(ErrorCode::invalid_argument, "can't write the file {}", secret_file_.string());
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
@@ -94,13 +112,14 @@ Result<void> Cluster::start(Daemon& daemon) {
   } else {
     add("--scheduler", scheduler_address_);
   }
+  const bool prefill = daemon.plan.name.starts_with("prefill-");
+  if (prefill || &daemon == &gateway_) add("--cache-secret-file", secret_file_);
+  if (prefill && kvstore_) add("--kvstore", kvstore_address_);
   daemon.ports_file = folder_ / (daemon.plan.name + ".json");
   std::error_code ignored;
   std::filesystem::remove(daemon.ports_file, ignored);
   add("--ports-file", daemon.ports_file);
   daemon.log = LogTail(log_of(daemon), options_.log_dir.empty());
-  if (&daemon == &gateway_ || daemon.plan.name.starts_with("prefill-"))
-    add("--cache-secret-file", folder_ / kSecretFile);
   BATON_TRY(process, Process::start(command, log_of(daemon), daemon.plan.drain_signal));
   daemon.process.emplace(std::move(process));
   return {};
@@ -128,6 +147,7 @@ int Cluster::run() {
     });
   });
   auto started = make_folder();
+  if (started) started = make_secret();
   if (started) started = start(scheduler_);
   if (!started) {
     say(started.error().message);
@@ -156,6 +176,7 @@ void Cluster::tick() {
 
 void Cluster::follow_logs() {
   scheduler_.log.follow();
+  if (kvstore_) kvstore_->log.follow();
   for (Daemon& worker : workers_) worker.log.follow();
   gateway_.log.follow();
 }
@@ -170,6 +191,7 @@ void Cluster::collect_ends() {
   };
   look(gateway_);
   for (Daemon& worker : workers_) look(worker);
+  if (kvstore_) look(*kvstore_);
   look(scheduler_);
 }
 
@@ -188,6 +210,10 @@ void Cluster::ended(Daemon& daemon, int status) {
   const Instant now = clock_.now();
   daemon.ends.push_back(now);
   while (now - daemon.ends.front() > kEndsWindow) daemon.ends.pop_front();
+  if (daemon.ends.size() > kEndsMax && kvstore_ && &daemon == &*kvstore_) {
+    say(fmt::format("{} keeps ending: {}; going on without it; {}", daemon.plan.name, why, where));
+    return;
+  }
   if (daemon.ends.size() > kEndsMax) {
     say(fmt::format("{} keeps ending: {}; giving up; {}", daemon.plan.name, why, where));
     drain(1);
@@ -206,6 +232,7 @@ void Cluster::start_due() {
     }
   };
   look(scheduler_);
+  if (kvstore_) look(*kvstore_);
   for (Daemon& worker : workers_) look(worker);
   look(gateway_);
 }
@@ -215,28 +242,41 @@ void Cluster::when_starting() {
     const auto address = port_of(scheduler_, "grpc");
     if (!address) return;
     scheduler_address_ = *address;
-    stage_ = Stage::starting;
-    for (Daemon& worker : workers_) worker.start_at = clock_.now();
-    gateway_.start_at = clock_.now();
+    stage_ = kvstore_ ? Stage::starting_kvstore : Stage::starting;
+    if (!kvstore_) return start_workers();
+    kvstore_->start_at = clock_.now();
     return;
+  }
+  if (stage_ == Stage::starting_kvstore) {
+    const auto address = port_of(*kvstore_, "store");
+    if (!address) return;
+    kvstore_address_ = *address;
+    keep_port(*kvstore_, "--port", *address);
+    stage_ = Stage::starting;
+    return start_workers();
   }
   if (stage_ != Stage::starting) return;
   const auto http = port_of(gateway_, "http");
   if (http && answers_200(*http, "/readyz", !options_.tls_cert.empty())) {
     stage_ = Stage::ready;
-    keep_gateway_port("--port", *http);
-    if (const auto grpc = port_of(gateway_, "grpc")) keep_gateway_port("--grpc-port", *grpc);
+    keep_port(gateway_, "--port", *http);
+    if (const auto grpc = port_of(gateway_, "grpc")) keep_port(gateway_, "--grpc-port", *grpc);
     announce_ready(*http, options_.served_model_name, !options_.tls_cert.empty());
   } else if (clock_.now() > deadline_) {
     fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }
 }
 
+void Cluster::start_workers() {
+  for (Daemon& worker : workers_) worker.start_at = clock_.now();
+  gateway_.start_at = clock_.now();
+}
+
 // Started again, it must be found where it was, also if that was any free port.
-void Cluster::keep_gateway_port(const std::string& flag, const std::string& address) {
-  auto& command = gateway_.plan.command;
+void Cluster::keep_port(Daemon& daemon, const std::string& flag, const std::string& address) {
+  auto& command = daemon.plan.command;
   const auto found = std::find(command.begin(), command.end(), flag);
-  check(found != command.end(), "the gateway is given its ports");
+  check(found != command.end(), "a daemon is given its ports");
   *(found + 1) = address.substr(address.rfind(':') + 1);
 }
 
@@ -263,7 +303,7 @@ bool Cluster::ask_to_end(Daemon& daemon) {
   return true;
 }
 
-// The gateway has ended: workers; these have ended: the scheduler; that has ended: the loop.
+// The gateway has ended: workers; these have ended: the kvstore, then the scheduler; then the loop.
 void Cluster::drain_next() {
   if (clock_.now() > deadline_) {
     say("some daemons did not drain in time and are killed");
@@ -274,7 +314,7 @@ void Cluster::drain_next() {
   if (gateway_.process) return;
   bool left = false;
   for (Daemon& worker : workers_) left = ask_to_end(worker) || left;
-  if (left || ask_to_end(scheduler_)) return;
+  if (left || (kvstore_ && ask_to_end(*kvstore_)) || ask_to_end(scheduler_)) return;
   io_.stop();
 }
 

@@ -1,9 +1,10 @@
 // Cluster: starts the daemons of a plan in order, waits for a token, keeps them running, drains.
 //
-// The scheduler first, then workers and gateway together. Before the cluster is ready the end of
-// any daemon is a failed start. Afterwards one that ends is started again (a worker with a new
-// incarnation); one that keeps dying ends the cluster. Draining goes from the front backwards:
-// gateway, workers, scheduler. Nothing is left behind: no child, no file. Thread: the caller's.
+// The scheduler first, then the kvstore if there is one, then workers and gateway together. Before
+// the cluster is ready the end of any daemon is a failed start. Afterwards one that ends is started
+// again (a worker with a new incarnation); one that keeps dying ends the cluster, but for the
+// kvstore, which nobody needs. Draining goes from the front backwards: gateway, workers, kvstore,
+// scheduler. Nothing is left behind: no child, no file. Thread: the caller's.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -31,7 +32,7 @@ class Cluster {
   int run();
 
  private:
-  enum class Stage { starting_scheduler, starting, ready, draining };
+  enum class Stage { starting_scheduler, starting_kvstore, starting, ready, draining };
   struct Daemon {
     DaemonPlan plan;
     std::filesystem::path ports_file;
@@ -51,7 +52,9 @@ class Cluster {
   void ended(Daemon& daemon, int status);
   void start_due();
   void when_starting();
-  void keep_gateway_port(const std::string& flag, const std::string& address);
+  Result<void> make_secret();
+  void start_workers();
+  void keep_port(Daemon& daemon, const std::string& flag, const std::string& address);
   void drain(int status);
   void drain_next();
   bool ask_to_end(Daemon& daemon);  // whether it still runs
@@ -63,9 +66,12 @@ class Cluster {
   const Clock& clock_;
   std::filesystem::path folder_;  // of ports files, and of logs that have no other place
   Daemon scheduler_;
+  std::optional<Daemon> kvstore_;
   std::vector<Daemon> workers_;
   Daemon gateway_;
   std::string scheduler_address_;
+  std::string kvstore_address_;
+  std::filesystem::path secret_file_;  // of the names of pages
   Stage stage_ = Stage::starting_scheduler;
   Instant deadline_;
   int status_ = 0;

@@ -37,7 +37,7 @@ uint64_t weight_bytes(const checkpoint::Summary& summary, bool packs) {
 
 double ClusterMemory::total() const {
   return static_cast<double>(weights) + static_cast<double>(instances) * static_cast<double>(pool) +
-         static_cast<double>(processes);
+         static_cast<double>(processes) + static_cast<double>(kvstore);
 }
 
 ClusterMemory cluster_memory(const UpOptions& options, const checkpoint::Summary& summary,
@@ -46,6 +46,8 @@ ClusterMemory cluster_memory(const UpOptions& options, const checkpoint::Summary
   const auto mode = checkpoint::find_numeric_mode(options.mode);
   memory.weights = weight_bytes(summary, mode && mode->packed());
   memory.pool = options.kv_memory;
+  const bool store = options.kvstore && options.prefix_caching && !options.single_process;
+  memory.kvstore = store ? options.kvstore_memory : 0;
   for (const parallel::Layout& layout : layouts) {
     const uint64_t ranks = uint64_t{layout.instances} * layout.ranks();
     memory.instances += layout.instances;
@@ -60,12 +62,11 @@ Result<void> check_fits(const ClusterMemory& memory, uint64_t there) {
   if (memory.total() <= static_cast<double>(there)) return {};
   return fail(
       ErrorCode::resource_exhausted,
-      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, {} ranks with {:.1f} for "
-      "their steps), and the machine has {:.1f}; lower --kv-memory, --max-num-batched-tokens or "
-      "the "
-      "layouts",
+      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, a kvstore of {:.1f}, {} "
+      "ranks with {:.1f} for their steps), and the machine has {:.1f}; lower --kv-memory, "
+      "--kvstore-memory, --max-num-batched-tokens or the layouts",
       gib(memory.total()), gib(static_cast<double>(memory.weights)), memory.instances,
-      gib(static_cast<double>(memory.pool)), memory.ranks,
+      gib(static_cast<double>(memory.pool)), gib(static_cast<double>(memory.kvstore)), memory.ranks,
       gib(static_cast<double>(memory.processes)), gib(static_cast<double>(there)));
 }
 

@@ -95,6 +95,14 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->capture_default_str();
   app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", o.prefix_caching,
                "prefill keeps pages of prompts for others that begin the same [on]");
+  app.add_flag("--kvstore,!--no-kvstore", o.kvstore,
+               "keep such pages in a daemon of their own too, for all prefill instances [on]");
+  add_bytes_option(app, "--kvstore-memory", o.kvstore_memory, "pages that it keeps in memory");
+  app.add_option("--kvstore-dir", o.kvstore_dir,
+                 "folder for pages on disk; they outlive the cluster [none: memory only]")
+      ->type_name("DIR");
+  add_bytes_option(app, "--kvstore-disk", o.kvstore_disk,
+                   "pages that it keeps on disk, if there is a folder");
   app.add_option("--local-prefill-tokens", o.local_prefill_tokens,
                  "prompts of up to that many tokens are prefilled by decode itself")
       ->capture_default_str();
@@ -199,12 +207,32 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
   }
 }
 
+DaemonPlan plan_kvstore(const UpOptions& o) {
+  DaemonPlan store;
+  store.name = "kvstore-0";
+  store.command = {program("baton-kvstore"),
+                   "--name",
+                   store.name,
+                   "--host",
+                   "127.0.0.1",
+                   "--port",
+                   "0",
+                   "--memory",
+                   std::to_string(o.kvstore_memory)};
+  if (!o.kvstore_dir.empty()) {
+    store.command.insert(store.command.end(),
+                         {"--dir", o.kvstore_dir, "--disk", std::to_string(o.kvstore_disk)});
+  }
+  return store;
+}
+
 }  // namespace
 
 std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
   CLI::App app(
-      "Runs a local cluster of daemons in the foreground: gateway, scheduler, prefill and decode "
-      "workers. Prints `ready http://HOST:PORT` (https with TLS) when a token has been produced; "
+      "Runs a local cluster of daemons in the foreground: gateway, scheduler, kvstore, prefill and "
+      "decode workers. Prints `ready http://HOST:PORT` (https with TLS) when a token has been "
+      "produced; "
       "SIGTERM drains.");
   add_model_options(app, options);
   add_cluster_options(app, options);
@@ -257,6 +285,7 @@ ClusterPlan plan_cluster(const UpOptions& o) {
   plan.scheduler = {"scheduler",
                     {program("baton-scheduler"), "--host", "127.0.0.1", "--local-prefill-tokens",
                      std::to_string(o.local_prefill_tokens)}};
+  if (o.kvstore && o.prefix_caching) plan.kvstore = plan_kvstore(o);
   add_workers(plan, o, "prefill", *parallel::parse_layout(o.prefill));
   add_workers(plan, o, "decode", *parallel::parse_layout(o.decode));
   plan.gateway = {

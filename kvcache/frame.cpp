@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/hash/crc32c.h"
+#include "kvcache/transport/fixed_message.h"
 
 namespace baton::kvcache {
 
@@ -13,57 +13,8 @@ constexpr uint32_t kAnswerMagic = 0x414e5442;  // "BTNA"
 constexpr uint32_t kFrameMagic = 0x464e5442;   // "BTNF"
 constexpr uint16_t kSharedFlag = 1;
 
-// Writes a message of fixed size from its front; finish() adds the checksum at its end.
-template <size_t Size>
-class Writer {
- public:
-  template <class T>
-  Writer& put(T value) {
-    for (size_t i = 0; i < sizeof(T); ++i) {
-      bytes_.at(at_++) = static_cast<std::byte>(static_cast<uint64_t>(value) >> (8 * i));
-    }
-    return *this;
-  }
-  Writer& put(std::span<const std::byte> data, size_t room) {
-    check(data.size() <= room && at_ + room <= Size, "a message field is too long");
-    std::copy(data.begin(), data.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_));
-    at_ += room;
-    return *this;
-  }
-  std::array<std::byte, Size> finish() {
-    check(at_ == Size - 4, "a message doesn't fill its size");
-    put(crc32c(std::span(bytes_).first(Size - 4)));
-    return bytes_;
-  }
-
- private:
-  std::array<std::byte, Size> bytes_{};
-  size_t at_ = 0;
-};
-
-// Reads it back; the caller's fields are in range because the sizes are fixed.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  template <class T>
-  T get() {
-    uint64_t value = 0;
-    for (size_t i = 0; i < sizeof(T); ++i) value |= std::to_integer<uint64_t>(bytes_[i]) << (8 * i);
-    bytes_ = bytes_.subspan(sizeof(T));
-    return static_cast<T>(value);
-  }
-  std::span<const std::byte> get(size_t size) {
-    const auto out = bytes_.first(size);
-    bytes_ = bytes_.subspan(size);
-    return out;
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-};
-
 Result<void> open(std::span<const std::byte> bytes, uint32_t magic, const char* what) {
-  Reader reader(bytes);
+  MessageReader reader(bytes);
   if (reader.get<uint32_t>() != magic) {
     return fail(ErrorCode::corrupt, "the peer sent something that is not {}", what);
   }
@@ -72,7 +23,7 @@ Result<void> open(std::span<const std::byte> bytes, uint32_t magic, const char* 
                 "the peer speaks version {} of the frame protocol, this instance version {}",
                 version, kFrameWireVersion);
   }
-  if (Reader(bytes.last(4)).get<uint32_t>() != crc32c(bytes.first(bytes.size() - 4))) {
+  if (!checksum_holds(bytes)) {
     return fail(ErrorCode::corrupt, "the checksum of {} is wrong", what);
   }
   return {};
@@ -83,7 +34,7 @@ bool is_zero(std::span<const std::byte> bytes) {
 }
 
 // A length and a text in a field of fixed size, zero behind the text.
-Result<std::string> get_text(Reader& reader, size_t room) {
+Result<std::string> get_text(MessageReader& reader, size_t room) {
   const auto length = reader.get<uint32_t>();
   const auto field = reader.get(room);
   if (length > room || !is_zero(field.subspan(length))) {
@@ -99,7 +50,7 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 }  // namespace
 
 std::array<std::byte, Hello::kBytes> encode(const Hello& hello) {
-  Writer<Hello::kBytes> out;
+  MessageWriter<Hello::kBytes> out;
   out.put(kHelloMagic).put(kFrameWireVersion);
   out.put(uint16_t{hello.shared_name.empty() ? uint16_t{0} : kSharedFlag});
   out.put(hello.format.layers).put(hello.format.entry_bytes).put(kPageTokens);
@@ -112,7 +63,7 @@ std::array<std::byte, Hello::kBytes> encode(const Hello& hello) {
 
 Result<Hello> decode_hello(std::span<const std::byte, Hello::kBytes> bytes) {
   BATON_CHECKED(open(bytes, kHelloMagic, "a hello of the frame protocol"));
-  Reader reader(bytes.subspan(6));
+  MessageReader reader(bytes.subspan(6));
   Hello out;
   const auto flags = reader.get<uint16_t>();
   out.format.layers = reader.get<uint32_t>();
@@ -138,7 +89,7 @@ Result<Hello> decode_hello(std::span<const std::byte, Hello::kBytes> bytes) {
 
 std::array<std::byte, HelloAnswer::kBytes> encode(const HelloAnswer& answer) {
   const std::string reason = answer.reason.substr(0, HelloAnswer::kReasonMax);
-  Writer<HelloAnswer::kBytes> out;
+  MessageWriter<HelloAnswer::kBytes> out;
   out.put(kAnswerMagic).put(kFrameWireVersion).put(static_cast<uint16_t>(answer.verdict));
   out.put(static_cast<uint32_t>(reason.size())).put(bytes_of(reason), HelloAnswer::kReasonMax);
   return out.finish();
@@ -146,7 +97,7 @@ std::array<std::byte, HelloAnswer::kBytes> encode(const HelloAnswer& answer) {
 
 Result<HelloAnswer> decode_answer(std::span<const std::byte, HelloAnswer::kBytes> bytes) {
   BATON_CHECKED(open(bytes, kAnswerMagic, "an answer of the frame protocol"));
-  Reader reader(bytes.subspan(6));
+  MessageReader reader(bytes.subspan(6));
   HelloAnswer out;
   const auto verdict = reader.get<uint16_t>();
   if (verdict > static_cast<uint16_t>(HelloAnswer::Verdict::refused)) {
@@ -160,7 +111,7 @@ Result<HelloAnswer> decode_answer(std::span<const std::byte, HelloAnswer::kBytes
 
 std::array<std::byte, WireFrame::kBytes> encode(const WireFrame& frame) {
   const FrameHeader& h = frame.header;
-  Writer<WireFrame::kBytes> out;
+  MessageWriter<WireFrame::kBytes> out;
   out.put(kFrameMagic).put(kFrameWireVersion).put(frame.shared ? kSharedFlag : uint16_t{0});
   out.put(h.session.high).put(h.session.low).put(h.epoch.value).put(h.layer).put(h.page);
   out.put(h.length).put(h.crc32c).put(frame.offset);
@@ -170,7 +121,7 @@ std::array<std::byte, WireFrame::kBytes> encode(const WireFrame& frame) {
 Result<WireFrame> decode_frame(std::span<const std::byte, WireFrame::kBytes> bytes,
                                const FrameRules& rules) {
   BATON_CHECKED(open(bytes, kFrameMagic, "a frame"));
-  Reader reader(bytes.subspan(6));
+  MessageReader reader(bytes.subspan(6));
   WireFrame out;
   const auto flags = reader.get<uint16_t>();
   FrameHeader& h = out.header;

@@ -64,6 +64,14 @@ std::span<const std::byte> PoolMemory::block(PageId page, uint32_t layer) const 
   return mapping_.bytes().subspan(offset_of(page, layer), format_.block_bytes());
 }
 
+std::span<std::byte> PoolMemory::page(PageId page) {
+  return mapping_.writable().subspan(offset_of(page, 0), format_.page_bytes());
+}
+
+std::span<const std::byte> PoolMemory::page(PageId page) const {
+  return mapping_.bytes().subspan(offset_of(page, 0), format_.page_bytes());
+}
+
 void copy_page(PoolMemory& memory, PageId from, PageId to, uint32_t tokens) {
   check(tokens <= kPageTokens, "a page holds 64 tokens");
   const size_t bytes = size_t{tokens} * memory.format().entry_bytes;

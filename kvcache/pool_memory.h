@@ -52,6 +52,9 @@ class PoolMemory {
 
   std::span<std::byte> block(PageId page, uint32_t layer);
   std::span<const std::byte> block(PageId page, uint32_t layer) const;
+  // All blocks of a page, which lie one after the other.
+  std::span<std::byte> page(PageId page);
+  std::span<const std::byte> page(PageId page) const;
   std::byte* entry(PageId page, uint32_t layer, uint32_t token) {
     return block(page, layer).data() + size_t{token} * format_.entry_bytes;
   }

@@ -17,6 +17,7 @@ std::vector<Chunk> plan_chunks(const std::vector<const Job*>& jobs, uint32_t row
   std::set<kvcache::PageName> computed;  // in this step, at least in part
   for (const Job* job : jobs) {
     if (job->phase != JobPhase::computing || job->ended) continue;
+    if (job->store.phase != StorePhase::none) continue;  // its next pages may come from there
     Room& room = rooms[job->group];
     const uint32_t rows = std::min(room.rows, job->entries() - job->computed);
     if (rows == 0 || room.jobs == 0) continue;

@@ -21,7 +21,7 @@ struct Chunk {
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
-// Only jobs that compute and have not ended are looked at.
+// Only jobs that compute, have not ended and wait for no kvstore are looked at.
 std::vector<Chunk> plan_chunks(const std::vector<const Job*>& jobs, uint32_t rows_max,
                                uint32_t sequences_max, uint32_t groups);
 

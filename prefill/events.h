@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kvcache/sender.h"
+#include "kvcache/store/orders.h"
 #include "model/runner.h"
 #include "proto/cluster.h"
 #include "proto/handoff.h"
@@ -43,10 +44,24 @@ struct Digested {  // the answer to DigestPages
 struct SchedulerSaw {  // a heartbeat; so far it knows the log of prefixes
   uint64_t position = 0;
 };
+struct StoreHeld {  // the answer to LookUpPages; nothing: the kvstore can't be asked
+  kvcache::StoreOrder order;
+  std::optional<uint32_t> pages;
+};
+struct StorePageCame {  // the next page of ReadPages lies in its place, whole
+  kvcache::StoreOrder order;
+};
+struct StoreReadEnded {  // no more pages come
+  kvcache::StoreOrder order;
+};
+struct PagesKept {  // the answer to KeepPages
+  uint32_t stored = 0;
+};
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
-                           FramesDropped, Digested, SchedulerSaw, Drain, Tick>;
+                           FramesDropped, Digested, SchedulerSaw, StoreHeld, StorePageCame,
+                           StoreReadEnded, PagesKept, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellDecode {
@@ -74,6 +89,22 @@ struct DigestPages {  // page_digest of each; they stay as they are until Digest
   std::vector<PageId> pages;
   uint32_t tokens = 0;  // over all pages: the last may be partial
 };
+struct LookUpPages {  // how many of them, from the first on, does the kvstore hold?
+  kvcache::StoreOrder order;
+  std::vector<kvcache::PageName> names;
+};
+struct ReadPages {  // page by page, into pages that nobody else reads or writes until the end
+  kvcache::StoreOrder order;
+  std::vector<kvcache::PageName> names;
+  std::vector<PageId> pages;
+};
+struct ForgetStoreOrder {  // before the next action: its pages become others'
+  kvcache::StoreOrder order;
+  bool late = false;  // it has not been answered in time
+};
+struct KeepPages {  // in the kvstore; one at a time; they stay as they are until PagesKept
+  std::vector<kvcache::KeptPage> pages;
+};
 struct Beat {  // the shell adds who it is, and now and then its metrics
   Load load;
   bool draining = false;
@@ -84,7 +115,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellDecode, Compute, PostFrames, ForgetFrames, CopyPage, DigestPages,
-                            Beat, Drained>;
+                            LookUpPages, ReadPages, ForgetStoreOrder, KeepPages, Beat, Drained>;
 using Actions = std::vector<Action>;
 
 }  // namespace baton::prefill

@@ -31,6 +31,20 @@ std::optional<std::string> broken_pages(const Job& job, const kvcache::PrefixCac
   return std::nullopt;
 }
 
+// A job that waits for the kvstore is in the window, computes nothing, and has a deadline.
+std::optional<std::string> broken_visit(const Job& job, Instant now, Instant next_wake) {
+  const StoreVisit& store = job.store;
+  if (store.phase == StorePhase::none) return std::nullopt;
+  const auto id = job.order.job.value;
+  if (job.ended || job.in_step || job.digesting || job.pages.empty())
+    return fmt::format("job {} waits for the kvstore outside its time", id);
+  if (store.phase == StorePhase::reading && job.computed / kPageTokens != store.first)
+    return fmt::format("job {} reads another page than its next", id);
+  if (store.deadline > now && store.deadline < next_wake)
+    return fmt::format("job {} waits for the kvstore and nobody looks when it is late", id);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> broken_invariant(const PrefillState& state) {
@@ -57,17 +71,27 @@ std::optional<std::string> broken_invariant(const PrefillState& state) {
     const bool after_reserve = job.phase != JobPhase::queued && job.phase != JobPhase::reserving;
     if (after_reserve != job.sender.has_value())
       return fmt::format("job {} computes without a reservation, or has one too early", id.value);
+    if (auto broken = broken_visit(job, state.now_, state.next_wake_)) return broken;
     const bool waits = !job.ended && job.wake != Instant::max() && job.wake > state.now_;
     if (waits && job.wake < state.next_wake_)
       return fmt::format("job {} has a deadline that nobody looks at", id.value);
     if (!job.ended && job.deadline < state.next_wake_ && job.deadline > state.now_)
       return fmt::format("job {} has an end that nobody looks at", id.value);
   }
+  size_t keeps = 0;
+  for (const auto& batch : state.keeps_) {
+    keeps += batch.pages.size();
+    for (const PageId page : batch.held) ++held[page];
+  }
+  if (keeps > state.setup_.limits.keep_pages_max) return "too many pages wait for the kvstore";
+  if (state.keeping_ != !state.keeps_.empty())
+    return "pages wait for the kvstore and none is written";
   const PageCounts& pages = state.pool().counts();
-  if (held.size() != pages.filling + pages.in_use) return "a page is held by no job";
+  if (held.size() != pages.filling + pages.in_use)
+    return "a page is held by no job, and not for the kvstore";
   for (const auto& [page, jobs] : held)
     if (state.pool().references(page) != jobs)
-      return fmt::format("page {} has {} references, and {} jobs hold it", page.value,
+      return fmt::format("page {} has {} references, and {} holders", page.value,
                          state.pool().references(page), jobs);
   if (counts.accepted != counts.committed + counts.aborted + live)
     return "not every job that was accepted is live, committed or aborted";

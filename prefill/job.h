@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "kvcache/prefix/page_name.h"
 #include "kvcache/sender.h"
+#include "kvcache/store/orders.h"
 #include "proto/handoff.h"
 
 namespace baton::prefill {
@@ -18,6 +19,21 @@ enum class JobPhase : uint8_t {
   computing,  // decode has reserved: chunks are computed and their layers posted
   posted,     // all is computed and posted; frames are written and digests computed
   sealed,     // decode compares, asks for frames again, or commits
+};
+
+// What a job has to do with the kvstore. While it asks or reads nothing of it is computed.
+enum class StorePhase : uint8_t { none, asked, reading };
+
+struct StoreVisit {
+  StorePhase phase = StorePhase::none;
+  kvcache::StoreOrder order;
+  uint32_t first = 0;  // of the job's pages: the next one to come,
+  uint32_t end = 0;    // and the one after the last
+  uint32_t came = 0;
+  uint32_t fetched = 0;  // entries that came
+  Instant begun;
+  Instant deadline = Instant::max();
+  std::string says;  // what has come of it and why, for people; empty: it was not asked
 };
 
 struct Job {
@@ -45,6 +61,7 @@ struct Job {
   uint32_t charged = 0;                          // tokens that its tenant was charged for it
   uint32_t found = 0;        // entries before that are to be posted without being computed
   uint32_t found_layer = 0;  // the layers before that have been
+  StoreVisit store;
   uint32_t refusals = 0;
   Duration compute_time{};
   Instant wake = Instant::max();  // when the phase has to be looked at again

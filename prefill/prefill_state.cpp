@@ -13,7 +13,8 @@ namespace baton::prefill {
 PrefillState::PrefillState(PrefillSetup setup)
     : setup_(std::move(setup)),
       namer_(setup_.manifest, setup_.cache_secret),
-      cache_({.pages = setup_.pages}, setup_.prefix_caching) {}
+      cache_({.pages = setup_.pages}, setup_.prefix_caching),
+      costs_(setup_.limits.store_costs) {}
 
 Actions PrefillState::step(const Event& event, Instant now) {
   now_ = now;
@@ -22,7 +23,7 @@ Actions PrefillState::step(const Event& event, Instant now) {
   open_window();
   compute();
   beat();
-  if (draining_ && !drained_ && jobs_.empty() && flight_.empty()) {
+  if (draining_ && !drained_ && jobs_.empty() && flight_.empty() && keeps_.empty()) {
     drained_ = true;
     actions_.push_back(Drained{});
   }
@@ -105,7 +106,7 @@ void PrefillState::message(LinkId link, const Reserved& reserved) {
   job->sender = std::move(*sender);
   job->phase = JobPhase::computing;
   job->wake = Instant::max();
-  if (job->reads_cache) cache_.count(job->entries(), job->cached);
+  if (job->reads_cache) cache_.count(job->entries(), job->cached - job->store.fetched);
   post_found(*job);
 }
 
@@ -178,6 +179,7 @@ void PrefillState::open_window() {
     job->wake = now_ + setup_.limits.reserve_timeout;
     arm(job->wake);
     actions_.push_back(TellDecode{job->link, Reserve{job->order.job, pages_for(job->entries())}});
+    visit_store(*job);
   }
 }
 
@@ -221,6 +223,7 @@ void PrefillState::compute() {
   for (const Job* job : all) {
     Job& own = jobs_.at(job->order.job);
     if (own.phase != JobPhase::computing || own.ended) continue;
+    if (own.store.phase != StorePhase::none) continue;
     const uint32_t cached = own.cached;
     if (!take_known_pages(cache_, own)) continue;
     cache_.count(0, own.cached - cached);
@@ -274,13 +277,18 @@ void PrefillState::on(const StepDone& done) {
   if (done.step != step_ || flight_.empty()) return;
   check(done.results.size() == flight_.size(), "a step has another number of results than chunks");
   const std::vector<Chunk> chunks = std::exchange(flight_, {});
+  uint32_t rows = 0;
+  for (const Chunk& chunk : chunks) rows += chunk.rows;
+  costs_.computed(rows, now_ - step_begun_);
   for (size_t i = 0; i < chunks.size(); ++i) {
     const Chunk& chunk = chunks[i];
     const auto found = jobs_.find(chunk.job);
     Job& job = found->second;
     job.in_step = false;
     job.computed = chunk.first + chunk.rows;
+    const size_t listed = job.listed.size();
     publish_pages(cache_, job);  // of an ended job too: others can use what it has done
+    keep_pages(job, listed);
     if (job.ended) {
       end(found);
       continue;
@@ -374,8 +382,9 @@ void PrefillState::seal_if_ready(Job& job) {
 void PrefillState::seal(Job& job) {
   job.wake = now_ + setup_.limits.seal_interval;
   arm(job.wake);
-  actions_.push_back(TellDecode{job.link, Seal{job.order.job, job.sender->session(), job.digests,
-                                               job.compute_time, job.cached}});
+  actions_.push_back(
+      TellDecode{job.link, Seal{job.order.job, job.sender->session(), job.digests, job.compute_time,
+                                job.cached, job.store.fetched, job.store.says}});
 }
 
 // ---- the end of a job --------------------------------------------------------------------------
@@ -403,6 +412,7 @@ void PrefillState::end(Map::iterator it) {
 void PrefillState::leave(Job& job) {
   if (job.sender) actions_.push_back(ForgetFrames{job.sender->session()});
   job.sender.reset();
+  forget_store(job);
   release_pages(cache_, job);
 }
 

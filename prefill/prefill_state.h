@@ -6,12 +6,13 @@
 // and nothing waits behind it; refused too often it is aborted. Jobs with a reservation are
 // computed chunk by chunk, what was found is not; each layer's complete blocks are posted while the
 // next layer computes, and complete pages published; a job that wants its prompt scored is
-// told the scores of each chunk. When all is posted it seals with a
-// digest a page, posts again what decode asks for, and frees on the commit. Abort, the loss of its
-// decode and its deadline end a job at once, or, if the step in flight or the digests read its
-// pages, right after. Ended jobs leave a tombstone, so that a message that comes late starts
-// nothing. Pure: no clock, thread, socket, chance or log; the shell (prefill_worker) does the
-// actions. Thread safety: its owner's thread only; the compute thread may read the spans of a
+// told the scores of each chunk. What the own cache misses may be read from a kvstore, and what is
+// computed is kept there, behind the requests (prefill_state_store.cpp). When all is posted it
+// seals with a digest a page, posts again what decode asks for, and frees on the commit. Abort, the
+// loss of its decode and its deadline end a job at once, or, if the step in flight or the digests
+// read its pages, right after. Ended jobs leave a tombstone, so that a message that comes late
+// starts nothing. Pure: no clock, thread, socket, chance or log; the shell (prefill_worker) does
+// the actions. Thread safety: its owner's thread only; the compute thread may read the spans of a
 // Compute until it answers.
 #pragma once
 
@@ -28,6 +29,7 @@
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
 #include "prefill/job.h"
+#include "prefill/store_costs.h"
 #include "scheduler/fair_share.h"
 
 namespace baton::prefill {
@@ -50,6 +52,10 @@ struct PrefillLimits {
   Duration beat_interval = 500ms;
   Duration beat_interval_min = 20ms;
   Duration drain_max = 60s;
+  uint32_t store_pages_max = 4096;    // that are asked of the kvstore at a time
+  Duration store_lookup_max = 250ms;  // for the kvstore to say what it holds; then all is computed
+  size_t keep_pages_max = 256;        // that wait for the kvstore; beyond, they are not kept there
+  StoreCostLimits store_costs;
   Duration time_max = Duration(3600s);  // of a job that names no deadline
 };
 
@@ -61,9 +67,24 @@ struct PrefillSetup {
   Manifest manifest;         // what prefixes are named by, besides their tokens
   std::string cache_secret;  // of the server: keeps tenants' prefixes apart
   bool prefix_caching = true;
+  bool kvstore = false;  // there is one
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
   uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
+};
+
+// Of the kvstore. Pages unless it says so.
+struct StoreUseCounts {
+  uint64_t lookups = 0;         // prefixes that were asked for
+  uint64_t queried_tokens = 0;  // entries that were asked for,
+  uint64_t hit_tokens = 0;      // and that came
+  uint64_t declined = 0;        // lookups after which computing was cheaper
+  uint64_t failures = 0;        // lookups without an answer: the store is not there
+  uint64_t timeouts = 0;        // lookups and reads that took too long
+  uint64_t cut_short = 0;       // reads of which some pages never came
+  uint64_t kept = 0;
+  uint64_t not_kept = 0;  // written, but the store would not or could not
+  uint64_t dropped = 0;   // not written: too many waited
 };
 
 // What the machine has seen since its start: for metrics.
@@ -76,6 +97,7 @@ struct PrefillCounts {
   uint64_t frames_posted = 0;
   uint64_t frames_posted_again = 0;
   uint64_t reservations_refused = 0;
+  StoreUseCounts store;
 };
 
 class PrefillState {
@@ -95,6 +117,10 @@ class PrefillState {
 
  private:
   using Map = std::map<JobId, Job>;
+  struct KeepBatch {  // pages on their way to the kvstore
+    std::vector<kvcache::KeptPage> pages;
+    std::vector<PageId> held;  // these and all before them
+  };
 
   void on(const DecodeSaid& said);
   void on(const DecodeDown& down);
@@ -104,6 +130,10 @@ class PrefillState {
   void on(const FramesDropped& dropped);
   void on(const Digested& digested);
   void on(const SchedulerSaw& saw);
+  void on(const StoreHeld& held);
+  void on(const StorePageCame& came);
+  void on(const StoreReadEnded& ended);
+  void on(const PagesKept& kept);
   void on(const Drain&);
   void on(const Tick&) {}
 
@@ -130,7 +160,16 @@ class PrefillState {
   void end(Map::iterator job);  // at once, or when nothing reads its pages any more
   void leave(Job& job);         // gives back pages, forgets frames
   void bury(JobId job);
+  void visit_store(Job& job);
+  Job* at_store(const kvcache::StoreOrder& order, StorePhase phase);
+  void leave_store(Job& job, std::string says);
+  void end_reading(Job& job, bool late);
+  void forget_store(Job& job);
+  void keep_pages(const Job& job, size_t listed);
+  size_t keeps_waiting() const;
+  void keep_next();
   void run_timers();
+  void run_store_timers();
   void wake(Map::iterator job);
   void arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
   void beat();
@@ -150,6 +189,10 @@ class PrefillState {
   Instant step_begun_;
   std::set<JobId> tombstones_;
   std::deque<std::pair<Instant, JobId>> tombstone_ends_;
+  StoreCosts costs_;
+  uint64_t store_orders_ = 0;
+  std::deque<KeepBatch> keeps_;  // the first is being written if `keeping_`
+  bool keeping_ = false;
   uint64_t arrivals_ = 0;
   bool draining_ = false;
   bool drained_ = false;

@@ -21,6 +21,7 @@ void PrefillState::run_timers() {
     tombstones_.erase(tombstone_ends_.front().second);
     tombstone_ends_.pop_front();
   }
+  run_store_timers();
   std::vector<JobId> due;
   for (const auto& [id, job] : jobs_)
     if (!job.ended && (now_ >= job.deadline || now_ >= job.wake || now_ >= drain_end_))
@@ -35,6 +36,7 @@ void PrefillState::run_timers() {
   for (const auto& [id, job] : jobs_) {
     if (job.ended) continue;
     arm(job.deadline);
+    arm(job.store.deadline);
     if (job.wake > now_) arm(job.wake);  // a due queued job waits for room, not for time
   }
   if (!jobs_.empty()) arm(next_alive_);

@@ -18,6 +18,7 @@ PrefillSetup setup_of(const model::Instance& instance, const PrefillOptions& pre
   setup.manifest = instance.manifest;
   setup.prefix_caching = prefill.prefix_caching;
   setup.cache_secret = prefill.cache_secret.empty() ? kvcache::draw_secret() : prefill.cache_secret;
+  setup.kvstore = !prefill.kvstore.empty();
   setup.limits.chunk_tokens = options.max_batched_tokens;
   setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.max_num_seqs;
@@ -33,6 +34,37 @@ kvcache::FrameSenderOptions frame_options(const model::InstanceOptions& options)
   kvcache::FrameSenderOptions frames;
   frames.shared_memory = options.shared_memory();
   return frames;
+}
+
+void add_store_metrics(MetricsSnapshot& all, const StoreUseCounts& use,
+                       const kvcache::StoreClientCounts& client) {
+  const auto count = [&all](const char* name, const char* help, uint64_t value) {
+    add_counter(all, name, help, static_cast<double>(value));
+  };
+  count("vllm:external_prefix_cache_queries_total", "Prompt tokens looked for in the kvstore.",
+        use.queried_tokens);
+  count("vllm:external_prefix_cache_hits_total", "Prompt tokens that came from there.",
+        use.hit_tokens);
+  count("baton_prefill_store_lookups_total", "Prefixes looked up in the kvstore.", use.lookups);
+  count("baton_prefill_store_declined_total", "Lookups after which computing was cheaper.",
+        use.declined);
+  count("baton_prefill_store_failures_total", "Lookups that the kvstore was not there for.",
+        use.failures);
+  count("baton_prefill_store_timeouts_total", "Lookups and reads that took too long.",
+        use.timeouts);
+  count("baton_prefill_store_cut_short_total", "Reads of which some pages never came.",
+        use.cut_short);
+  count("baton_prefill_store_pages_kept_total", "Pages that the kvstore keeps.", use.kept);
+  count("baton_prefill_store_pages_not_kept_total", "Pages that it did not take.", use.not_kept);
+  count("baton_prefill_store_pages_dropped_total", "Pages not written: too many waited.",
+        use.dropped);
+  count("baton_prefill_store_damaged_total", "Pages that came with a wrong checksum.",
+        client.damaged);
+  count("baton_prefill_store_read_bytes_total", "Bytes read from the kvstore.", client.bytes_read);
+  count("baton_prefill_store_written_bytes_total", "Bytes written to it.", client.bytes_written);
+  count("baton_prefill_store_connections_total", "Connections made to it.", client.connections);
+  count("baton_prefill_store_connection_failures_total", "Connections to it that failed.",
+        client.failures);
 }
 
 }  // namespace
@@ -56,6 +88,7 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                  log_.warning("frames.down", {{"address", address}, {"why", why.message}});
                  for (const SessionId session : sessions) driver_.feed(FramesDropped{session});
                }})),
+      store_(make_store(options, clock)),
       links_(
           executor,
           [this](LinkId from, ToPrefill message) {
@@ -75,6 +108,23 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                     [this](StepId step, std::vector<model::SequenceResult> results) {
                       driver_.feed(StepDone{step, std::move(results)});
                     }}) {}
+
+std::unique_ptr<kvcache::StoreClient> PrefillWorker::make_store(const PrefillOptions& options,
+                                                                const Clock& clock) {
+  if (options.kvstore.empty()) return nullptr;
+  kvcache::StoreClientOptions store;
+  store.address = options.kvstore;
+  return std::make_unique<kvcache::StoreClient>(
+      executor_, std::move(store), instance_.pool, clock, log_,
+      kvcache::StoreClientEvents{
+          .on_held =
+              [this](kvcache::StoreOrder order, std::optional<uint32_t> pages) {
+                driver_.feed(StoreHeld{order, pages});
+              },
+          .on_page = [this](kvcache::StoreOrder order) { driver_.feed(StorePageCame{order}); },
+          .on_end = [this](kvcache::StoreOrder order) { driver_.feed(StoreReadEnded{order}); },
+          .on_kept = [this](uint32_t stored) { driver_.feed(PagesKept{stored}); }});
+}
 
 rpc::Acceptors PrefillWorker::acceptors() {
   rpc::Acceptors acceptors;
@@ -132,6 +182,18 @@ void PrefillWorker::act(DigestPages& digest) {
   digests_.digest(digest.job, std::move(digest.pages), digest.tokens);
 }
 
+void PrefillWorker::act(LookUpPages& look_up) {
+  store_->look_up(look_up.order, std::move(look_up.names));
+}
+
+void PrefillWorker::act(ReadPages& read) {
+  store_->read(read.order, std::move(read.names), std::move(read.pages));
+}
+
+void PrefillWorker::act(ForgetStoreOrder& forget) { store_->forget(forget.order, forget.late); }
+
+void PrefillWorker::act(KeepPages& keep) { store_->keep(std::move(keep.pages)); }
+
 void PrefillWorker::act(Beat& beat) {
   if (!member_) return;
   Heartbeat heartbeat;
@@ -178,6 +240,7 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_frame_bytes_sent_total", "Bytes of latent cache handed over.", f.bytes);
   count("baton_frames_sent_shared_total", "Frames whose payload was mapped, not sent.", f.shared);
   count("baton_frames_dropped_total", "Frames dropped with their connection.", f.dropped);
+  if (store_) add_store_metrics(all, c.store, store_->counts());
   add_gauge(all, "baton_layout_info", "Always 1.", 1,
             {{"layout", parallel::to_string(instance_.layout)}});
   model::add_expert_metrics(all, *instance_.runner);

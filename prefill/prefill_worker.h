@@ -14,6 +14,7 @@
 #include "base/io/driver.h"
 #include "base/observe/log.h"
 #include "kvcache/digest_thread.h"
+#include "kvcache/store/store_client.h"
 #include "kvcache/transport/frame_sender.h"
 #include "model/instance.h"
 #include "model/step_thread.h"
@@ -28,6 +29,7 @@ struct PrefillOptions {
   bool prefix_caching = true;
   // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
   std::string cache_secret;
+  std::string kvstore;  // host:port; empty: there is none
 };
 
 class PrefillWorker {
@@ -52,8 +54,14 @@ class PrefillWorker {
   void act(ForgetFrames& forget);
   void act(CopyPage& copy);
   void act(DigestPages& digest);
+  void act(LookUpPages& look_up);
+  void act(ReadPages& read);
+  void act(ForgetStoreOrder& forget);
+  void act(KeepPages& keep);
   void act(Beat& beat);
   void act(Drained&);
+  std::unique_ptr<kvcache::StoreClient> make_store(const PrefillOptions& options,
+                                                   const Clock& clock);
   MetricsSnapshot metrics() const;
 
   boost::asio::any_io_executor executor_;
@@ -65,6 +73,7 @@ class PrefillWorker {
   PrefillState state_;
   Driver<PrefillState, Event, Action> driver_;
   std::unique_ptr<kvcache::FrameSender> frames_;
+  std::unique_ptr<kvcache::StoreClient> store_;  // if there is a kvstore
   rpc::AcceptedLinks<FromPrefill, ToPrefill> links_;
   std::optional<scheduler::Member> member_;
   uint64_t beats_ = 0;

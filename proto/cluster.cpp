@@ -14,6 +14,18 @@ std::optional<std::string> differ(std::string_view field, const T& a, const T& b
 
 }  // namespace
 
+const char* to_string(Role role) {
+  switch (role) {
+    case Role::prefill:
+      return "prefill";
+    case Role::decode:
+      return "decode";
+    case Role::kvstore:
+      break;
+  }
+  return "kvstore";
+}
+
 std::optional<std::string> mismatch(const Manifest& a, const Manifest& b) {
   // The wire version first: if it differs, the other fields may not mean the same.
   if (auto found = differ("wire_version", a.wire_version, b.wire_version)) return found;

@@ -13,7 +13,8 @@
 
 namespace baton {
 
-enum class Role : uint8_t { prefill, decode };
+enum class Role : uint8_t { prefill, decode, kvstore };
+const char* to_string(Role role);
 
 // What two instances must agree on before they may be paired. Compared field by field; `mismatch`
 // names the first field that differs.
@@ -66,7 +67,7 @@ struct PrefixChanges {
 struct Heartbeat {
   Peer peer;
   Role role = Role::decode;
-  Manifest manifest;
+  Manifest manifest;  // of a kvstore: nothing, it keeps pages of any
   Load load;
   bool draining = false;
   std::vector<std::pair<RequestId, Attempt>> accepted;  // placements that the load now includes

@@ -8,7 +8,17 @@ namespace {
 using rpc::decode;
 using rpc::encode;
 
-v1::Role encode(Role from) { return from == Role::prefill ? v1::ROLE_PREFILL : v1::ROLE_DECODE; }
+v1::Role encode(Role from) {
+  switch (from) {
+    case Role::prefill:
+      return v1::ROLE_PREFILL;
+    case Role::decode:
+      return v1::ROLE_DECODE;
+    case Role::kvstore:
+      return v1::ROLE_KVSTORE;
+  }
+  return v1::ROLE_UNSPECIFIED;
+}
 
 Role decode(v1::Role from, Fault& fault) {
   switch (from) {
@@ -16,6 +26,8 @@ Role decode(v1::Role from, Fault& fault) {
       return Role::prefill;
     case v1::ROLE_DECODE:
       return Role::decode;
+    case v1::ROLE_KVSTORE:
+      return Role::kvstore;
     default:
       fault.note("role", "is an unknown role");
       return Role::decode;

@@ -91,6 +91,8 @@ void encode_kind(const Progress& from, v1::FromDecode* message) {
   times->set_waited_ns(from.times->waited.count());
   times->set_first_step_ns(from.times->first_step.count());
   times->set_cached_tokens(from.times->cached_tokens);
+  times->set_fetched_tokens(from.times->fetched_tokens);
+  times->set_kvstore(utf8(from.times->kvstore));
 }
 
 Progress decode(const v1::Progress& from, Fault& fault) {
@@ -106,7 +108,9 @@ Progress decode(const v1::Progress& from, Fault& fault) {
                 .exposed = fault.elapsed(times.exposed_ns(), "DecodeTimes.exposed_ns"),
                 .waited = fault.elapsed(times.waited_ns(), "DecodeTimes.waited_ns"),
                 .first_step = fault.elapsed(times.first_step_ns(), "DecodeTimes.first_step_ns"),
-                .cached_tokens = times.cached_tokens()};
+                .cached_tokens = times.cached_tokens(),
+                .fetched_tokens = times.fetched_tokens(),
+                .kvstore = times.kvstore()};
   }
   if (from.has_scores()) to.scores = decode(from.scores(), fault);
   return to;
@@ -246,6 +250,8 @@ void encode_kind(const Seal& from, v1::FromPrefill* message) {
   for (const auto& page : from.pages) encode(page, to->add_pages());
   to->set_computed_ns(from.computed.count());
   to->set_cached(from.cached);
+  to->set_fetched(from.fetched);
+  to->set_kvstore(utf8(from.kvstore));
 }
 
 Seal decode(const v1::Seal& from, Fault& fault) {
@@ -257,6 +263,8 @@ Seal decode(const v1::Seal& from, Fault& fault) {
   for (const auto& page : from.pages()) to.pages.push_back(decode(page));
   to.computed = fault.elapsed(from.computed_ns(), "Seal.computed_ns");
   to.cached = from.cached();
+  to.fetched = from.fetched();
+  to.kvstore = from.kvstore();
   return to;
 }
 

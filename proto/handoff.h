@@ -38,8 +38,10 @@ struct DecodeTimes {
   Duration prefilled{};  // Reserve to the last frame's landing
   Duration exposed{};    // the last frame's landing to the commit: seal, digests, frames sent again
   Duration waited{};     // commit to joining the batch
-  Duration first_step{};       // joining the batch to the first token; replayed rows included
-  uint32_t cached_tokens = 0;  // no time: the prompt's entries that nobody had to compute
+  Duration first_step{};        // joining the batch to the first token; replayed rows included
+  uint32_t cached_tokens = 0;   // no time: the prompt's entries that nobody had to compute
+  uint32_t fetched_tokens = 0;  // and those of them that came from a kvstore
+  std::string kvstore;          // what was asked of it and why, one sentence; empty: nothing
   friend bool operator==(const DecodeTimes&, const DecodeTimes&) = default;
 };
 
@@ -141,6 +143,8 @@ struct Seal {
   std::vector<Digest> pages;  // over the (layer, token) view of each page, in order
   Duration computed{};        // time the job spent computing
   uint32_t cached = 0;        // entries that were found, not computed
+  uint32_t fetched = 0;       // and those of them that came from a kvstore
+  std::string kvstore;        // what was asked of it and why, one sentence; empty: nothing
   friend bool operator==(const Seal&, const Seal&) = default;
 };
 struct PromptScores {  // in order, without a gap

@@ -72,6 +72,13 @@ std::optional<PageId> PrefixCache::publish(const PageName& name, PageId page,
   return other;
 }
 
+void PrefixCache::hold(std::span<const PageId> pages) {
+  for (const PageId page : pages) {
+    pool_.add_reference(page);
+    index_.pin(page);
+  }
+}
+
 void PrefixCache::release(std::span<const PageId> pages) {
   for (const PageId page : std::views::reverse(pages)) {
     if (!index_.listed(page)) {

@@ -55,6 +55,8 @@ class PrefixCache {
   // reference that the caller now has beside its own page; its later pages hang below it.
   std::optional<PageId> publish(const PageName& name, PageId page, std::optional<PageId> before,
                                 uint32_t tokens);
+  // One more reference to each: listed pages in use, with all the pages above them.
+  void hold(std::span<const PageId> pages);
   // Drops one reference to each, from the last to the first.
   void release(std::span<const PageId> pages);
 

@@ -29,8 +29,6 @@ void add_gauge(prometheus::MetricFamily& family, double value, const Labels& lab
   for (const auto& [name, text] : labels) metric.label.push_back({name, text});
 }
 
-std::string_view role_name(Role role) { return role == Role::prefill ? "prefill" : "decode"; }
-
 constexpr std::string_view kPreempted = "baton_decode_preempted_total";
 
 double counted(const MetricsSnapshot& snapshot, std::string_view name) {
@@ -148,7 +146,7 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
   auto pages = gauge_family("baton_kv_pages", "KV pages by state.");
   auto up = gauge_family("baton_instance_up", "1 unless heartbeats are late or it drains.");
   for (const auto& instance : cluster.instances) {
-    const std::string role(role_name(instance.role));
+    const std::string role = to_string(instance.role);
     const Labels here = {{"instance", instance.peer.name}, {"role", role}};
     add_gauge(up, !instance.stale && !instance.draining, here);
     const PageCounts& counts = instance.load.pages;
@@ -185,10 +183,10 @@ std::string ServingMetrics::render(const ClusterView& cluster) const {
   for (const auto& instance : cluster.instances) {
     for (const auto& family : instance.metrics) {
       // Dashboards pick what has one of vLLM's names by that server's own labels.
-      const Labels here = family.name.starts_with("vllm:")
-                              ? Labels{{"model_name", model_name_}, {"engine", instance.peer.name}}
-                              : Labels{{"instance", instance.peer.name},
-                                       {"role", std::string(role_name(instance.role))}};
+      const Labels here =
+          family.name.starts_with("vllm:")
+              ? Labels{{"model_name", model_name_}, {"engine", instance.peer.name}}
+              : Labels{{"instance", instance.peer.name}, {"role", to_string(instance.role)}};
       merge(all, {family}, here);
     }
   }

@@ -60,7 +60,7 @@ Json kv_json(const InstanceView& instance) {
   const PageCounts& p = instance.load.pages;
   const uint64_t sum = uint64_t{p.free} + p.reserved + p.filling + p.in_use + p.cached;
   return {{"instance", instance.peer.name},
-          {"role", instance.role == Role::prefill ? "prefill" : "decode"},
+          {"role", to_string(instance.role)},
           {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
           {"draining", instance.draining},
           {"stale", instance.stale},

@@ -45,6 +45,14 @@ TEST_F(ClusterMemoryTest, WeightsAreThoseOfTheModeAndBuffersThoseOfTheRows) {
   EXPECT_GT(of(options).processes, exact.processes);
 }
 
+TEST_F(ClusterMemoryTest, CountsTheKvstoreWhereThereIsOne) {
+  UpOptions options;
+  options.kvstore_memory = 1000;
+  EXPECT_EQ(of(options).kvstore, 1000u);
+  options.single_process = true;
+  EXPECT_EQ(of(options).kvstore, 0u);
+}
+
 TEST_F(ClusterMemoryTest, WhatDoesNotFitIsRefusedWithItsPartsAtTheByte) {
   UpOptions options;
   const ClusterMemory memory = of(options);

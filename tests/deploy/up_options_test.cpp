@@ -68,6 +68,20 @@ TEST(UpOptions, a_certificate_and_its_key_go_to_the_gateway) {
   }
 }
 
+TEST(UpOptions, there_is_a_kvstore_unless_it_is_not_wanted_or_prefixes_are_not_kept) {
+  const auto plan = plan_cluster(parse({"--model", "/m", "--kvstore-memory", "1G"}).options);
+  ASSERT_TRUE(plan.kvstore.has_value());
+  EXPECT_THAT(plan.kvstore->command.front(), EndsWith("/baton-kvstore"));
+  EXPECT_EQ(value_of(plan.kvstore->command, "--memory"), std::to_string(size_t{1} << 30));
+  EXPECT_THAT(plan.kvstore->command, Not(Contains("--dir")));
+  const auto disk =
+      plan_cluster(parse({"--model", "/m", "--kvstore-dir", "/d", "--kvstore-disk", "2M"}).options);
+  EXPECT_EQ(value_of(disk.kvstore->command, "--dir"), "/d");
+  EXPECT_EQ(value_of(disk.kvstore->command, "--disk"), std::to_string(size_t{2} << 20));
+  for (const char* without : {"--no-kvstore", "--no-enable-prefix-caching"})
+    EXPECT_FALSE(plan_cluster(parse({"--model", "/m", without}).options).kvstore) << without;
+}
+
 TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
   const auto above =
       std::filesystem::temp_directory_path() / ("baton-names-" + std::to_string(::getpid()));

@@ -40,6 +40,15 @@ TEST(PoolMemory, BlocksTileThePoolWithoutOverlap) {
   EXPECT_EQ(expected, memory->bytes().data() + memory->bytes().size());
 }
 
+TEST(PoolMemory, APageIsItsBlocksInOnePiece) {
+  auto pool = *PoolMemory::create_private({3, 8}, 2);
+  const auto page = pool.page(PageId{1});
+  EXPECT_EQ(page.size(), pool.format().page_bytes());
+  for (uint32_t layer = 0; layer < 3; ++layer)
+    EXPECT_EQ(pool.block(PageId{1}, layer).data(), page.data() + layer * 64 * 8);
+  EXPECT_EQ(std::as_const(pool).page(PageId{1}).data(), page.data());
+}
+
 TEST(PoolMemory, CopiesTheFirstTokensOfEachLayer) {
   auto memory = PoolMemory::create_private(kFormat, 2);
   for (uint32_t layer = 0; layer < 3; ++layer)

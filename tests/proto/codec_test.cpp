@@ -159,8 +159,8 @@ TEST(Codec, reserve) {
 TEST(Codec, seal) {
   expect_round_trip<FromPrefill>([](Counter& c) {
     Seal m;
-    auto& [job, session, pages, computed, cached] = m;
-    fill_all(c, job, session, pages, computed, cached);
+    auto& [job, session, pages, computed, cached, fetched, kvstore] = m;
+    fill_all(c, job, session, pages, computed, cached, fetched, kvstore);
     return m;
   });
 }
@@ -392,7 +392,7 @@ TEST(Codec, every_enum_value) {
        {GiveUp::place_again, GiveUp::full, GiveUp::deadline, GiveUp::invalid, GiveUp::draining}) {
     EXPECT_EQ(std::get<GaveUp>(round_trip(FromDecode(GaveUp{.why = why}))).why, why);
   }
-  for (auto role : {Role::prefill, Role::decode}) {
+  for (auto role : {Role::prefill, Role::decode, Role::kvstore}) {
     EXPECT_EQ(std::get<Heartbeat>(round_trip(ToScheduler(Heartbeat{.role = role}))).role, role);
   }
   for (auto finish : {FinishReason::stop, FinishReason::length}) {

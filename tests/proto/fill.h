@@ -182,8 +182,10 @@ inline void fill(Counter& c, InstanceView& to) {
   fill_flag(stale);
 }
 inline void fill(Counter& c, DecodeTimes& to) {
-  auto& [queued, prefilled, exposed, waited, first_step, cached_tokens] = to;
-  fill_all(c, queued, prefilled, exposed, waited, first_step, cached_tokens);
+  auto& [queued, prefilled, exposed, waited, first_step, cached_tokens, fetched_tokens, kvstore] =
+      to;
+  fill_all(c, queued, prefilled, exposed, waited, first_step, cached_tokens, fetched_tokens,
+           kvstore);
 }
 inline void fill(Counter& c, PrefixChanges& to) {
   auto& [from, until, end, whole, came, went] = to;

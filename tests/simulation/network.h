@@ -25,6 +25,9 @@ struct Faults {
   double frame_repeat = 0;
   double frame_corrupt = 0;  // in the payload or in the header
   double frames_drop = 0;    // a whole post is dropped by the sender's side
+  double store_fail = 0;     // the kvstore is not there for an order
+  double store_hang = 0;     // or never answers it
+  double store_lose = 0;     // or has lost a page
   bool slow = false;         // delays spread over a hundred times the range
 };
 

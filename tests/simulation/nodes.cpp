@@ -117,6 +117,8 @@ prefill::PrefillSetup prefill_setup(World& world, uint64_t incarnation) {
   setup.manifest = fake_manifest();
   setup.cache_secret = "secret";
   setup.prefix_caching = world.random.chance(0.9);
+  setup.kvstore = world.random.chance(0.7);
+  setup.limits.keep_pages_max = 1 + world.random.below(20);
   setup.vocab_size = kVocabulary;
   setup.context_max = 4096;
   setup.limits.found_frames = 1 + world.random.below(20);
@@ -247,6 +249,52 @@ void PrefillNode::act(const prefill::DigestPages& action) {
   soon(world_.network.delay(10us, 3ms), [this, action] {
     feed(
         prefill::Digested{action.job, kvcache::page_digests(memory_, action.pages, action.tokens)});
+  });
+}
+
+void PrefillNode::act(const prefill::LookUpPages& action) {
+  const Faults& faults = world_.network.faults;
+  if (world_.random.chance(faults.store_hang)) return;
+  const bool fails = world_.random.chance(faults.store_fail);
+  soon(world_.network.delay(50us, 5ms), [this, action, fails] {
+    uint32_t pages = 0;
+    while (pages < action.names.size() && world_.kvstore.contains(action.names[pages])) ++pages;
+    feed(prefill::StoreHeld{action.order, fails ? std::nullopt : std::optional(pages)});
+  });
+}
+
+void PrefillNode::act(const prefill::ReadPages& action) {
+  reads_.insert(action.order.serial);
+  read_page(action, 0);
+}
+
+void PrefillNode::read_page(const prefill::ReadPages& order, size_t at) {
+  const Faults& faults = world_.network.faults;
+  if (world_.random.chance(faults.store_hang)) return;
+  if (world_.random.chance(faults.store_lose)) world_.kvstore.erase(order.names[at]);
+  soon(world_.network.delay(50us, 3ms), [this, order, at] {
+    if (!reads_.contains(order.order.serial)) return;
+    const auto found = world_.kvstore.find(order.names[at]);
+    if (found == world_.kvstore.end()) {
+      reads_.erase(order.order.serial);
+      return feed(prefill::StoreReadEnded{order.order});
+    }
+    std::ranges::copy(found->second, memory_.page(order.pages[at]).begin());
+    feed(prefill::StorePageCame{order.order});
+    if (at + 1 < order.names.size()) return read_page(order, at + 1);
+    feed(prefill::StoreReadEnded{order.order});
+  });
+}
+
+// The bytes are taken when they are written: nothing may have changed them until then.
+void PrefillNode::act(const prefill::KeepPages& action) {
+  const bool fails = world_.random.chance(world_.network.faults.store_fail);
+  soon(world_.network.delay(100us, 10ms), [this, action, fails] {
+    for (const kvcache::KeptPage& kept : action.pages) {
+      const auto bytes = std::as_const(memory_).page(kept.page);
+      if (!fails) world_.kvstore[kept.name].assign(bytes.begin(), bytes.end());
+    }
+    feed(prefill::PagesKept{fails ? 0 : static_cast<uint32_t>(action.pages.size())});
   });
 }
 

@@ -96,8 +96,13 @@ class PrefillNode final : public Node {
   void act(const prefill::ForgetFrames& action) { posted_.erase(action.session); }
   void act(const prefill::CopyPage& action);
   void act(const prefill::DigestPages& action);
+  void act(const prefill::LookUpPages& action);
+  void act(const prefill::ReadPages& action);
+  void act(const prefill::ForgetStoreOrder& action) { reads_.erase(action.order.serial); }
+  void act(const prefill::KeepPages& action);
   void act(const prefill::Beat& action);
   void act(const prefill::Drained&);
+  void read_page(const prefill::ReadPages& order, size_t at);
   void layer(const prefill::Compute& step, uint32_t layer);
   void write_frame(const std::string& address, const kvcache::OutgoingFrame& frame);
 
@@ -106,6 +111,7 @@ class PrefillNode final : public Node {
   SchedulerLink scheduler_;
   std::map<LinkId, LinkPtr> links_;
   std::map<SessionId, uint64_t> posted_;  // frames not yet written
+  std::set<uint64_t> reads_;              // orders that the kvstore answers
 };
 
 class DecodeNode final : public Node {

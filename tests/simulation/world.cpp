@@ -221,6 +221,7 @@ void World::check_cached(const Client& client, const server::Timeline& timeline)
   const uint32_t cached = timeline.decode.cached_tokens;
   outcome_.prompt_tokens += request.prompt.size();
   outcome_.cached_tokens += cached;
+  outcome_.fetched_tokens += timeline.decode.fetched_tokens;
   if (cached == 0) return;
   if (request.report.prompt_logprobs) return wrong("a prompt that was to be scored was found");
   if (cached >= request.prompt.size()) return wrong("more of a prompt was found than there is");
@@ -258,6 +259,9 @@ void World::plan_faults() {
   faults.frame_repeat = some(0.2);
   faults.frame_corrupt = some(0.3);
   faults.frames_drop = some(0.05);
+  faults.store_fail = some(0.1);
+  faults.store_hang = some(0.1);
+  faults.store_lose = some(0.05);
   faults.slow = random.chance(0.3);
   const uint64_t misfortunes = random.below(8);
   for (uint64_t i = 0; i < misfortunes; ++i)

@@ -37,7 +37,7 @@ struct Outcome {
   std::optional<std::string> wrong;  // the first thing, with its time
   uint32_t finished = 0, failed = 0, cancelled = 0;
   uint64_t placed_again = 0, preempted = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
-  uint64_t prompt_tokens = 0, cached_tokens = 0;  // of finished requests
+  uint64_t prompt_tokens = 0, cached_tokens = 0, fetched_tokens = 0;  // of finished requests
 };
 
 class World {
@@ -52,7 +52,8 @@ class World {
   const text::Tokenizer& tokenizer;
   const constraint::TokenTrie vocabulary;
   const Sabotage sabotage;
-  uint32_t pages = 64;  // of each instance's pool
+  uint32_t pages = 64;                                          // of each instance's pool
+  std::map<kvcache::PageName, std::vector<std::byte>> kvstore;  // outlives every instance
   bool settling = false;
   SchedulerNode* scheduler() { return scheduler_.get(); }
   PrefillNode* prefill(const std::string& name) { return find(prefills_, name); }

@@ -41,6 +41,13 @@ std::string explain_json(const Timeline& timeline) {
     append_json_string(out, timeline.prefill_name);
   }
   out += ",\"cached_tokens\":" + std::to_string(timeline.decode.cached_tokens);
+  out += ",\"fetched_tokens\":" + std::to_string(timeline.decode.fetched_tokens);
+  out += ",\"kvstore\":";
+  if (timeline.decode.kvstore.empty()) {
+    out += "null";
+  } else {
+    append_json_string(out, timeline.decode.kvstore);
+  }
   out += timeline.degraded ? ",\"degraded\":true" : ",\"degraded\":false";
   out += ",\"placed_because\":";
   append_json_string(out, timeline.reason);

@@ -25,6 +25,18 @@ TEST(Explain, the_parts_sum_to_the_time_to_the_first_token) {
   EXPECT_TRUE(json["prefill"].is_null());
   EXPECT_EQ(json["cached_tokens"], 128);
   EXPECT_EQ(json["placed_because"], "It is the least loaded.");
+  EXPECT_EQ(json["fetched_tokens"], 0);
+  EXPECT_TRUE(json["kvstore"].is_null());
+}
+
+TEST(Explain, says_what_came_from_the_kvstore_and_why) {
+  Timeline timeline;
+  timeline.decode.cached_tokens = 192;
+  timeline.decode.fetched_tokens = 128;
+  timeline.decode.kvstore = "2 of 2 pages were read.";
+  const auto json = nlohmann::json::parse(explain_json(timeline));
+  EXPECT_EQ(json["fetched_tokens"], 128);
+  EXPECT_EQ(json["kvstore"], "2 of 2 pages were read.");
 }
 
 }  // namespace
