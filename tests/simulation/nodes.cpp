@@ -280,6 +280,8 @@ void PrefillNode::read_page(const prefill::ReadPages& order, size_t at) {
       return feed(prefill::StoreReadEnded{order.order});
     }
     std::ranges::copy(found->second, memory_.page(order.pages[at]).begin());
+    if (world_.sabotage == Sabotage::spoilt_store)
+      memory_.entry(order.pages[at], 0, 0)[0] ^= std::byte(1);
     feed(prefill::StorePageCame{order.order});
     if (at + 1 < order.names.size()) return read_page(order, at + 1);
     feed(prefill::StoreReadEnded{order.order});

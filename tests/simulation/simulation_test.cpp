@@ -96,6 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
     Simulation, Sabotaged,
     testing::Values(Harm{"believe_frames", Sabotage::believe_frames, "fault-free it is"},
                     Harm{"stale_pages", Sabotage::stale_pages, "fault-free it is"},
+                    Harm{"spoilt_store", Sabotage::spoilt_store, "fault-free it is"},
                     Harm{"spoilt_prefix", Sabotage::spoilt_prefix, "fault-free it is"},
                     Harm{"repeat_token", Sabotage::repeat_token, "fault-free it is"},
                     Harm{"drop_token", Sabotage::drop_token, "fault-free it is"},

@@ -30,6 +30,7 @@ enum class Sabotage : uint8_t {
   drop_token,      // and the next one under its index
   lose_step,       // the answer to a step never comes: what it reads is never freed
   stale_pages,     // a page's bytes are spoilt after its commit
+  spoilt_store,    // a page of the kvstore is not what its name says
   spoilt_prefix,   // a page's bytes are spoilt once prefill has handed it over and keeps it
 };
 
