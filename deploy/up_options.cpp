@@ -9,7 +9,7 @@
 #include "deploy/cluster_memory.h"
 #include "deploy/process.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/packed/numeric_mode.h"
+#include "model/checkpoint/packed/mode_options.h"
 #include "model/checkpoint/summary.h"
 #include "model/instance.h"
 
@@ -55,12 +55,7 @@ void add_model_options(CLI::App& app, UpOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required()->type_name("DIR");
   app.add_option("--served-model-name", o.served_model_name,
                  "name that clients use [the folder's]");
-  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
-      ->check([](const std::string& name) {
-        const auto mode = checkpoint::find_numeric_mode(name);
-        return mode ? std::string() : mode.error().message;
-      })
-      ->capture_default_str();
+  checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them [the model's folder]")
       ->type_name("DIR");

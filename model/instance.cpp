@@ -4,6 +4,7 @@
 
 #include "base/io/daemon.h"
 #include "base/io/shutdown.h"
+#include "model/checkpoint/packed/mode_options.h"
 #include "model/checkpoint/packed/numeric_mode.h"
 #include "model/checkpoint/summary.h"
 #include "model/team/team_runner.h"
@@ -70,8 +71,7 @@ Result<CachePlan> plan_cache(const InstanceOptions& options,
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
-  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
-      ->capture_default_str();
+  checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them; empty: the model's folder");
   app.add_option(

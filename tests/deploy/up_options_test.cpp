@@ -80,6 +80,11 @@ TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
   EXPECT_EQ(parse({"--model", "/m/x", "--served-model-name", "y"}).options.served_model_name, "y");
 }
 
+TEST(UpOptions, the_bits_of_experts_are_in_the_modes_name) {
+  const auto parsed = parse({"--model", "/m", "--mode", "fast", "--expert-bits", "4"});
+  EXPECT_EQ(parsed.options.mode, "fast-e4");
+}
+
 TEST(UpOptions, the_command_line_beats_the_environment_beats_the_file_beats_the_default) {
   const ClusterFile file("model: /models/m\nport: 1001\ngrpc-port: 1002\nmax-num-seqs: 3\n");
   ::setenv("BATON_GRPC_PORT", "2002", 1);
@@ -100,6 +105,7 @@ TEST(UpOptions, mistakes_end_with_2) {
   EXPECT_EQ(parse({"--model", "m", "--nonsense"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--port", "70000"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--mode", "sloppy"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--expert-bits", "4"}).status, 2) << "of mode exact";
   EXPECT_EQ(parse({"--model", "m", "--draft-tokens", "9999"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--cluster", "/nowhere.yaml"}).status, 2);
   for (const char* text : {"nonsense: 1\n", "model: [a, b]\n", "- model\n", "just words\n"}) {

@@ -37,6 +37,21 @@ TEST(NumericMode, AnotherRevisionIsAnotherModeToItsPeers) {
   EXPECT_EQ(mode.manifest_name(), "fast-2");
 }
 
+TEST(NumericMode, TheBitsOfExpertsChooseAMode) {
+  const auto four = find_numeric_mode("fast", 4).value();
+  EXPECT_EQ(four.name, "fast-e4");
+  EXPECT_EQ(four.weights, WeightForm::int8);
+  EXPECT_EQ(four.experts, WeightForm::int4);
+  EXPECT_EQ(four.entries, EntryForm::bf16);
+  EXPECT_EQ(find_numeric_mode("fast-e4", 8)->name, "fast");
+  EXPECT_EQ(find_numeric_mode("fast-e4", 0)->name, "fast-e4");
+  EXPECT_EQ(find_numeric_mode("exact", 0)->name, "exact");
+  const auto refused = find_numeric_mode("exact", 4);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+  EXPECT_FALSE(find_numeric_mode("fast", 5));
+}
+
 TEST(NumericMode, AnUnknownOneIsRefusedWithTheOnesThereAre) {
   const auto refused = find_numeric_mode("sloppy");
   ASSERT_FALSE(refused);
