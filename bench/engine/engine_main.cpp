@@ -128,7 +128,7 @@ Result<void> run(const Options& options) {
   Peaks peaks;
   {
     ThreadPool pool(options.threads);
-    peaks = measure_peaks(kernels, pool);
+    peaks = measure_peaks(kernels, pool, SystemClock());
   }
   const std::string machine = describe_machine(kernels, options.threads, peaks);
   DriverOptions setup;
