@@ -5,6 +5,7 @@ namespace {
 
 constexpr NumericMode kModes[] = {
     {"exact", 1, WeightForm::stored, WeightForm::stored, EntryForm::f32},
+    {"bf16", 1, WeightForm::stored, WeightForm::stored, EntryForm::bf16},
     {"fast", 1, WeightForm::int8, WeightForm::int8, EntryForm::bf16},
     {"fast-e4", 1, WeightForm::int8, WeightForm::int4, EntryForm::bf16},
 };

@@ -2,6 +2,8 @@
 // so for each mode by name.
 //
 // `exact`: the checkpoint's own weights, float32 activations and entries; the reference.
+// `bf16`: the checkpoint's own weights (BF16, as they come; of an FP8 checkpoint the products of
+// codes and scales), float32 activations and sums, BF16 entries.
 // `fast`: projections, experts and heads as INT8 panels with INT8 activations (kernels/int8), BF16
 // entries; embedding, norms and routers as in `exact`.
 // `fast-e4`: `fast`, but routed experts have 4-bit weights.
@@ -36,7 +38,7 @@ struct NumericMode {
 };
 
 std::span<const NumericMode> numeric_modes();
-std::string numeric_mode_names();  // "exact, fast, fast-e4"
+std::string numeric_mode_names();  // "exact, bf16, fast, fast-e4"
 Result<NumericMode> find_numeric_mode(std::string_view name);
 // The mode that differs from the one of this name in the bits of routed experts' weights alone;
 // 0: the one of this name.

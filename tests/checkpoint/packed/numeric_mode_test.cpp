@@ -25,6 +25,9 @@ TEST(NumericMode, ExactIsTheReferenceAndFastPacks) {
   const auto exact = find_numeric_mode("exact").value();
   EXPECT_FALSE(exact.packed());
   EXPECT_EQ(exact.entry_bytes(config), 576u * 4);
+  const auto bf16 = find_numeric_mode("bf16").value();
+  EXPECT_FALSE(bf16.packed());
+  EXPECT_EQ(bf16.entry_bytes(config), 1152u);
   const auto fast = find_numeric_mode("fast").value();
   EXPECT_TRUE(fast.packed());
   EXPECT_EQ(fast.entry_bytes(config), 1152u) << "a latent entry of DeepSeek-V3";
@@ -56,7 +59,7 @@ TEST(NumericMode, AnUnknownOneIsRefusedWithTheOnesThereAre) {
   const auto refused = find_numeric_mode("sloppy");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-  EXPECT_NE(refused.error().message.find("exact, fast"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("exact, bf16, fast, fast-e4"), std::string::npos);
 }
 
 }  // namespace
