@@ -49,7 +49,7 @@ void say(const std::string& sentence) { std::fprintf(stderr, "baton up: %s\n", s
 Cluster::Cluster(const UpOptions& options, const Clock& clock)
     : options_(options), clock_(clock), signals_(io_, SIGTERM, SIGINT), timer_(io_) {
   add_hangup(signals_);
-  ClusterPlan plan = plan_cluster(options);
+  ClusterPlan plan = plan_cluster(options, processors());
   scheduler_.plan = std::move(plan.scheduler);
   if (plan.kvstore) kvstore_.emplace().plan = std::move(*plan.kvstore);
   gateway_.plan = std::move(plan.gateway);

@@ -26,13 +26,6 @@ uint64_t buffer_bytes(const checkpoint::ModelConfig& c, const parallel::Layout& 
   return floats * sizeof(float);
 }
 
-uint64_t weight_bytes(const checkpoint::Summary& summary, bool packs) {
-  const auto bytes = [&](const checkpoint::WeightSize& size) {
-    return packs ? size.int8_bytes() : size.stored_bytes;
-  };
-  return bytes(summary.main) + bytes(summary.mtp) + bytes(summary.mtp_copies);
-}
-
 }  // namespace
 
 double ClusterMemory::total() const {
@@ -44,7 +37,8 @@ ClusterMemory cluster_memory(const UpOptions& options, const checkpoint::Summary
                              std::span<const parallel::Layout> layouts) {
   ClusterMemory memory;
   const auto mode = checkpoint::find_numeric_mode(options.mode);
-  memory.weights = weight_bytes(summary, mode && mode->packed());
+  check(mode.has_value(), "an unknown mode is refused with the options");
+  memory.weights = weight_bytes(summary, *mode);
   memory.pool = options.kv_memory;
   const bool store = options.kvstore && options.prefix_caching && !options.single_process;
   memory.kvstore = store ? options.kvstore_memory : 0;

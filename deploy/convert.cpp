@@ -12,6 +12,7 @@
 #include "base/system/cpu.h"
 #include "base/system/options.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/packed/mode_options.h"
 #include "model/checkpoint/packed/packer.h"
 #include "model/kernels/kernels.h"
 
@@ -52,7 +53,7 @@ int run(int argc, char** argv) {
       "that is there already is checked, and packed anew if it is not sound.");
   Options options;
   app.add_option("dir", options.dir, "folder of the model")->required()->type_name("DIR");
-  app.add_option("--mode", options.mode, "numeric mode")->capture_default_str();
+  checkpoint::add_mode_options(app, options.mode);
   app.add_option("--pack-dir", options.pack_dir,
                  "where packed weights are kept [the model's folder]")
       ->type_name("DIR");

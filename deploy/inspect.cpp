@@ -146,6 +146,11 @@ void print_sizes(const Summary& s) {
     fmt::print("  {:<15}{:>12}  {:>10} parameters\n", kind, bytes_text(size.stored_bytes),
                count_text(size.parameters));
   }
+  fmt::print("packed          ");
+  for (const auto& mode : checkpoint::numeric_modes()) {
+    if (mode.packed()) fmt::print(" {} in mode {}", bytes_text(weight_bytes(s, mode)), mode.name);
+  }
+  fmt::print("\n");
   fmt::print("KV cache         {} bytes a token in exact mode, {} in fast mode",
              s.kv_exact_bytes_per_token, s.kv_fast_bytes_per_token);
   if (s.config.mtp_layers > 0) {
@@ -223,6 +228,9 @@ Json to_json(const Findings& findings, const std::vector<LayoutMemory>& layouts,
                 {{"exact", s.kv_exact_bytes_per_token}, {"fast", s.kv_fast_bytes_per_token}}},
                {"notes", findings.notes}};
   for (const auto& [kind, size] : s.by_kind) json["by_kind"][kind] = size_json(size);
+  for (const auto& mode : checkpoint::numeric_modes()) {
+    json["weight_bytes"][mode.name] = weight_bytes(s, mode);
+  }
   if (findings.checkpoint) json["fingerprint"] = to_hex(findings.checkpoint->fingerprint());
   for (const auto& at : layouts) {
     json["layouts"].push_back({{"role", at.role},

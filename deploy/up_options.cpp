@@ -9,7 +9,7 @@
 #include "deploy/cluster_memory.h"
 #include "deploy/process.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/packed/numeric_mode.h"
+#include "model/checkpoint/packed/mode_options.h"
 #include "model/checkpoint/summary.h"
 #include "model/instance.h"
 
@@ -55,12 +55,7 @@ void add_model_options(CLI::App& app, UpOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required()->type_name("DIR");
   app.add_option("--served-model-name", o.served_model_name,
                  "name that clients use [the folder's]");
-  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
-      ->check([](const std::string& name) {
-        const auto mode = checkpoint::find_numeric_mode(name);
-        return mode ? std::string() : mode.error().message;
-      })
-      ->capture_default_str();
+  checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them [the model's folder]")
       ->type_name("DIR");
@@ -112,6 +107,9 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
   app.add_option("--rearrange-period", o.rearrange_s,
                  "seconds between two rearrangements of prefill's experts inside hosts; 0: never")
       ->capture_default_str();
+  app.add_flag("--pin-threads,!--no-pin-threads", o.pin_threads,
+               "keep each compute thread on a core of its own, if the machine has enough of them "
+               "for all workers and one more [on]");
   app.add_flag("--single-process", o.single_process,
                "run every role in this process, without daemons: for a first look or a debugger");
 }
@@ -157,8 +155,34 @@ std::vector<std::string> mpirun(uint32_t ranks) {
           std::to_string(ranks)};
 }
 
+// The processors of each instance, prefill's first, as its workers read them; empty: any.
+std::vector<std::string> place_instances(const UpOptions& o, std::span<const Processor> there,
+                                         std::span<const parallel::Layout> layouts) {
+  std::vector<uint32_t> threads;
+  std::vector<std::string> lists;
+  for (const parallel::Layout& layout : layouts) {
+    threads.insert(threads.end(), size_t{layout.instances} * layout.ranks(), layout.threads);
+    lists.resize(lists.size() + layout.instances);
+  }
+  if (!o.pin_threads) return lists;
+  const auto placed = place_ranks(there, threads);
+  if (!placed) return lists;
+  auto rank = placed->begin();
+  size_t list = 0;
+  for (const parallel::Layout& layout : layouts) {
+    for (uint32_t i = 0; i < layout.instances; ++i, ++list) {
+      std::vector<unsigned> all;
+      for (uint32_t r = 0; r < layout.ranks(); ++r, ++rank) {
+        all.insert(all.end(), rank->begin(), rank->end());
+      }
+      lists[list] = processors_text(all);
+    }
+  }
+  return lists;
+}
+
 void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
-                 const parallel::Layout& layout) {
+                 const parallel::Layout& layout, std::span<const std::string> processors) {
   for (uint32_t i = 0; i < layout.instances; ++i) {
     DaemonPlan worker;
     worker.name = fmt::format("{}-{}", role, i);
@@ -180,6 +204,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
         "0",
         "--layout",
         parallel::to_string(layout),
+        "--processors",
+        processors[i],
         "--transport",
         o.transport,
         "--kv-memory",
@@ -280,14 +306,19 @@ Result<void> check_up_options(const UpOptions& options) {
   return check_fits(cluster_memory(options, checkpoint::summarize(checkpoint), layouts), there);
 }
 
-ClusterPlan plan_cluster(const UpOptions& o) {
+ClusterPlan plan_cluster(const UpOptions& o, std::span<const Processor> there) {
+  const parallel::Layout layouts[] = {*parallel::parse_layout(o.prefill),
+                                      *parallel::parse_layout(o.decode)};
+  const auto processors = place_instances(o, there, layouts);
   ClusterPlan plan;
   plan.scheduler = {"scheduler",
                     {program("baton-scheduler"), "--host", "127.0.0.1", "--local-prefill-tokens",
                      std::to_string(o.local_prefill_tokens)}};
   if (o.kvstore && o.prefix_caching) plan.kvstore = plan_kvstore(o);
-  add_workers(plan, o, "prefill", *parallel::parse_layout(o.prefill));
-  add_workers(plan, o, "decode", *parallel::parse_layout(o.decode));
+  const auto of_prefill = std::span(processors).first(layouts[0].instances);
+  const auto of_decode = std::span(processors).subspan(layouts[0].instances);
+  add_workers(plan, o, "prefill", layouts[0], of_prefill);
+  add_workers(plan, o, "decode", layouts[1], of_decode);
   plan.gateway = {
       "gateway",
       {program("baton-gateway"), "--model", o.model, "--served-model-name", o.served_model_name,

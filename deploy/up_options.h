@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/system/processors.h"
 #include "parallel/layout.h"
 
 namespace baton::deploy {
@@ -42,6 +43,7 @@ struct UpOptions {
   std::string log_dir;            // empty: standard error
   double ready_timeout_s = 600;
   double drain_timeout_s = 120;
+  bool pin_threads = true;
   bool single_process = false;
 };
 
@@ -64,6 +66,7 @@ struct ClusterPlan {
   std::vector<DaemonPlan> workers;
   DaemonPlan gateway;
 };
-ClusterPlan plan_cluster(const UpOptions& options);
+// With processors that are `there`, compute threads stay on cores of their own if there are enough.
+ClusterPlan plan_cluster(const UpOptions& options, std::span<const Processor> there = {});
 
 }  // namespace baton::deploy

@@ -4,6 +4,8 @@
 
 #include "base/io/daemon.h"
 #include "base/io/shutdown.h"
+#include "base/system/processors.h"
+#include "model/checkpoint/packed/mode_options.h"
 #include "model/checkpoint/packed/numeric_mode.h"
 #include "model/checkpoint/summary.h"
 #include "model/team/team_runner.h"
@@ -70,8 +72,7 @@ Result<CachePlan> plan_cache(const InstanceOptions& options,
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
-  app.add_option("--mode", o.mode, "numeric mode: " + checkpoint::numeric_mode_names())
-      ->capture_default_str();
+  checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them; empty: the model's folder");
   app.add_option(
@@ -84,6 +85,9 @@ void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--host", o.host, "address to listen on")->capture_default_str();
   app.add_option("--port", o.port, "gRPC port; 0: any free one")->capture_default_str();
   app.add_option("--ports-file", o.ports_file, "write the addresses bound to this file");
+  app.add_option("--processors", o.processors,
+                 "list such as 0-3,8: where the ranks' compute threads stay, one a thread, rank by "
+                 "rank; empty: anywhere");
   app.add_option("--transport", o.transport,
                  "how blocks travel: auto (shared memory on one host, else TCP) or tcp")
       ->check(CLI::IsMember({"auto", "tcp"}))
@@ -112,8 +116,26 @@ namespace {
 
 constexpr parallel::Tag kMemoryTag = 3;
 
-RunnerOptions runner_options(const InstanceOptions& options, const parallel::Layout& layout) {
+// A rank's processors; all its threads then run near them, for what they touch first.
+Result<std::vector<unsigned>> take_processors(const InstanceOptions& options,
+                                              const parallel::Layout& layout, uint32_t rank) {
+  BATON_TRY(all, parse_processors(options.processors));
+  if (all.empty()) return all;
+  if (all.size() != size_t{layout.ranks()} * layout.threads) {
+    return fail(ErrorCode::invalid_argument,
+                "--processors has {} of them, and {} ranks of {} threads need one a thread",
+                all.size(), layout.ranks(), layout.threads);
+  }
+  const auto mine = std::span(all).subspan(size_t{rank} * layout.threads, layout.threads);
+  BATON_CHECKED(run_near(mine));
+  return std::vector<unsigned>(mine.begin(), mine.end());
+}
+
+Result<RunnerOptions> runner_options(const InstanceOptions& options, const parallel::Layout& layout,
+                                     uint32_t rank) {
+  BATON_TRY(processors, take_processors(options, layout, rank));
   RunnerOptions runner;
+  runner.processors = std::move(processors);
   runner.mode = options.mode;
   runner.pack_dir = options.pack_dir;
   runner.pack_progress = ProgressBar::best_style();
@@ -174,9 +196,9 @@ Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options,
   BATON_TRY(cache, plan_cache(options, checkpoint->config()));  // before anything is loaded
   BATON_TRY(doorbell, parallel::Doorbell::create());
   auto bell = std::make_unique<parallel::Doorbell>(std::move(doorbell));
+  BATON_TRY(setup, runner_options(options, layout, port->rank()));
   BATON_TRY(runner, TeamRunner::create(
-                        *checkpoint, runner_options(options, layout), *port,
-                        [ring = bell.get()] { ring->ring(); }, clock));
+                        *checkpoint, setup, *port, [ring = bell.get()] { ring->ring(); }, clock));
   const auto& [format, context_max, pages] = cache;
   check(format == runner->page_format(), "the cache that was planned is the runner's");
   const bool shared = options.shared_memory() || layout.ranks() > 1;
@@ -192,7 +214,8 @@ Result<std::unique_ptr<Instance>> Instance::open(const InstanceOptions& options,
 Result<void> serve_rank(const InstanceOptions& options, parallel::Port& port) {
   BATON_TRY(checkpoint, checkpoint::Checkpoint::open(options.model));
   BATON_TRY(layout, layout_of(options, checkpoint.config(), port.size()));
-  BATON_TRY(rank, RankRunner::create(checkpoint, runner_options(options, layout), port));
+  BATON_TRY(setup, runner_options(options, layout, port.rank()));
+  BATON_TRY(rank, RankRunner::create(checkpoint, setup, port));
   const SharedMemory memory = hear_of_memory(port);
   BATON_TRY(bell, parallel::Doorbell::open(memory.doorbell));
   BATON_TRY(pool, kvcache::PoolMemory::join_shared(rank->page_format(), memory.pages, memory.pool));

@@ -35,6 +35,7 @@ struct InstanceOptions {
   uint16_t port = 0;
   std::string scheduler = "127.0.0.1:8100";
   std::string ports_file;
+  std::string processors;          // of all ranks' threads, rank by rank; empty: any
   std::string transport = "auto";  // auto: shared memory on one host, else TCP; tcp
   size_t kv_memory = size_t{1} << 30;
   uint32_t max_model_len = 0;  // 0: what the model was made for

@@ -85,7 +85,8 @@ struct RunnerOptions {
   uint32_t rows_max = 512;      // of one step and DP group; buffers are sized for it at start
   uint32_t sequences_max = 64;  // of one step and DP group
   parallel::BalanceLimits balance;
-  std::optional<unsigned> isa;  // tests: force a kernel path (kernels::Isa)
+  std::vector<unsigned> processors;  // that the threads of this rank stay on, in order; or none
+  std::optional<unsigned> isa;       // tests: force a kernel path (kernels::Isa)
 };
 
 class Runner {

@@ -8,7 +8,21 @@ namespace {
 
 using checkpoint::ModelConfig;
 
-constexpr double kInt8Bytes = 1 + 2.0 / 128;  // a weight and its part of a scale
+using checkpoint::NumericMode;
+using checkpoint::WeightForm;
+
+// A weight and its part of scales.
+double weight_bytes(WeightForm form) {
+  switch (form) {
+    case WeightForm::stored:
+      return 2;
+    case WeightForm::int8:
+      return 1 + 2.0 / 128;
+    case WeightForm::int4:
+      return 0.5 + 6.0 / 128;
+  }
+  return 0;
+}
 
 double queries(const ModelConfig& c) {
   const auto out = static_cast<double>(c.num_heads * c.qk_head_dim());
@@ -45,7 +59,7 @@ size_t moe_layers(const ModelConfig& c) {
 
 }  // namespace
 
-Cost prefill_cost(const ModelConfig& c, size_t tokens, size_t chunk) {
+Cost prefill_cost(const ModelConfig& c, const NumericMode& mode, size_t tokens, size_t chunk) {
   const auto layers = static_cast<double>(c.num_layers);
   const auto with_experts = static_cast<double>(moe_layers(c));
   const auto n = static_cast<double>(tokens);
@@ -60,36 +74,41 @@ Cost prefill_cost(const ModelConfig& c, size_t tokens, size_t chunk) {
   const double pair = static_cast<double>(c.num_heads * (c.qk_head_dim() + c.v_head_dim));
   const double router = static_cast<double>(c.hidden_size * c.num_routed_experts);
   const double flops = layers * n * (n + 1) / 2 * pair + with_experts * n * router;
-  return {2 * products, 2 * flops, 0};
+  return {mode.packed() ? 2 * products : 0, mode.packed() ? 0 : 2 * products, 2 * flops, 0};
 }
 
-Cost decode_cost(const ModelConfig& c, size_t batch, size_t context) {
+Cost decode_cost(const ModelConfig& c, const NumericMode& mode, size_t batch, size_t context) {
   const auto layers = static_cast<double>(c.num_layers);
   const auto with_experts = static_cast<double>(moe_layers(c));
   const auto rows = static_cast<double>(batch);
   const auto experts = static_cast<double>(c.num_routed_experts);
   const double touched =
       experts * (1 - std::pow(1 - static_cast<double>(c.experts_per_token) / experts, rows));
-  const double weights = layers * (queries(c) + kv_a(c) + o_proj(c) + kv_b(c)) +
-                         with_experts * (touched * expert(c) + shared(c)) +
-                         (layers - with_experts) * dense(c) + head(c);
+  const double chosen = rows * static_cast<double>(c.experts_per_token);
+  const double each = layers * (queries(c) + kv_a(c) + o_proj(c) + kv_b(c)) +
+                      with_experts * shared(c) + (layers - with_experts) * dense(c) + head(c);
   const auto positions = static_cast<double>(context);
   const double entry = static_cast<double>(c.kv_entry_width());
+  const double entry_bytes = static_cast<double>(mode.entry_bytes(c));
   const double routers = with_experts * 2 * experts * static_cast<double>(c.hidden_size);
   Cost cost;
-  cost.bytes = weights * kInt8Bytes + routers + layers * rows * positions * entry * 2;
-  cost.int8_ops = 2 * rows * weights;
+  cost.bytes = each * weight_bytes(mode.weights) +
+               with_experts * touched * expert(c) * weight_bytes(mode.experts) + routers +
+               layers * rows * positions * entry_bytes;
+  const double products = 2 * (rows * each + with_experts * chosen * expert(c));
+  (mode.packed() ? cost.int8_ops : cost.product_flops) = products;
   cost.fp32_flops = 2 * layers * rows * positions * static_cast<double>(c.num_heads) *
                     (entry + static_cast<double>(c.kv_lora_rank));
   return cost;
 }
 
 double prefill_seconds(const Cost& cost, const Peaks& peaks) {
-  return cost.int8_ops / peaks.int8_ops + cost.fp32_flops / peaks.fp32_flops;
+  return cost.int8_ops / peaks.int8_ops + (cost.product_flops + cost.fp32_flops) / peaks.fp32_flops;
 }
 
 double decode_seconds(const Cost& cost, const Peaks& peaks) {
-  return cost.bytes / peaks.read_bytes + cost.fp32_flops / peaks.fp32_flops;
+  const double products = cost.int8_ops / peaks.int8_ops + cost.product_flops / peaks.fp32_flops;
+  return std::max(cost.bytes / peaks.read_bytes, products) + cost.fp32_flops / peaks.fp32_flops;
 }
 
 }  // namespace baton::bench

@@ -10,6 +10,8 @@
 #include "base/system/options.h"
 #include "bench/engine/cost.h"
 #include "bench/engine/driver.h"
+#include "model/checkpoint/packed/mode_options.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 
 namespace baton::bench {
 namespace {
@@ -33,8 +35,9 @@ struct Options {
 
 class Bench {
  public:
-  Bench(const Options& options, Driver& driver, const Peaks& peaks)
-      : o_(options), driver_(driver), peaks_(peaks) {}
+  Bench(const Options& options, const checkpoint::NumericMode& mode, Driver& driver,
+        const Peaks& peaks)
+      : o_(options), mode_(mode), driver_(driver), peaks_(peaks) {}
 
   void run_prefill() {
     say("\nprefill, chunks of {} tokens\n  tokens    tok/s    limit    share\n", o_.chunk);
@@ -48,7 +51,7 @@ class Bench {
       });
       const auto n = static_cast<double>(tokens);
       const double limit =
-          prefill_seconds(prefill_cost(driver_.config(), tokens, o_.chunk), peaks_);
+          prefill_seconds(prefill_cost(driver_.config(), mode_, tokens, o_.chunk), peaks_);
       say("{:8} {:8.1f} {:8.1f} {:7.0f} %\n", tokens, n / took, n / limit, 100 * limit / took);
       json_["prefill"].push_back({{"tokens", tokens}, {"tok_s", n / took}, {"limit", n / limit}});
     }
@@ -80,7 +83,7 @@ class Bench {
     for (Stream& stream : streams) driver_.close(stream);
     std::ranges::nth_element(took, took.begin() + static_cast<ptrdiff_t>(took.size() / 2));
     const double median = took[took.size() / 2];
-    const Cost cost = decode_cost(driver_.config(), batch, context);
+    const Cost cost = decode_cost(driver_.config(), mode_, batch, context);
     const double limit = decode_seconds(cost, peaks_);
     const auto rows = static_cast<double>(batch);
     say("{:8} {:8} {:8.1f} {:8.1f} {:7.0f} % {:7.1f}\n", batch, context, rows / median,
@@ -112,6 +115,7 @@ class Bench {
   }
 
   const Options& o_;
+  checkpoint::NumericMode mode_;
   Driver& driver_;
   const Peaks& peaks_;
   SystemClock clock_;
@@ -124,7 +128,7 @@ Result<void> run(const Options& options) {
   Peaks peaks;
   {
     ThreadPool pool(options.threads);
-    peaks = measure_peaks(kernels, pool);
+    peaks = measure_peaks(kernels, pool, SystemClock());
   }
   const std::string machine = describe_machine(kernels, options.threads, peaks);
   DriverOptions setup;
@@ -142,7 +146,8 @@ Result<void> run(const Options& options) {
   if (!options.json) {
     fmt::print("{}{}, mode {}; loaded in {:.2f} s\n", machine, options.model, options.mode, loaded);
   }
-  Bench bench(options, *driver, peaks);
+  BATON_TRY(mode, checkpoint::find_numeric_mode(options.mode));
+  Bench bench(options, mode, *driver, peaks);
   bench.run_prefill();
   bench.run_decode();
   if (options.json) {
@@ -163,7 +168,7 @@ int main(int argc, char** argv) {
   CLI::App app("Prefill and decode rates of a model in this process, beside their limits.");
   Options o;
   app.add_option("model", o.model, "folder of the model")->required();
-  app.add_option("--mode", o.mode, "numeric mode")->capture_default_str();
+  checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir, "folder of packed weights [the model's]");
   app.add_option("--threads", o.threads, "compute threads")->capture_default_str();
   app.add_option("--chunk", o.chunk, "tokens of a prefill step")->capture_default_str();

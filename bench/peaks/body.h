@@ -13,30 +13,49 @@ template <class P>
 struct PeakBody {
   static constexpr int kSums = P::kSums;
 
+  // N values, each one a variable: an array would stay in memory.
+  template <class V, int N>
+  struct Values {
+    V value;
+    Values<V, N - 1> rest;
+    template <class F>
+    void each(F&& f) {
+      f(value);
+      rest.each(f);
+    }
+  };
+  template <class V>
+  struct Values<V, 0> {
+    template <class F>
+    void each(F&&) {}
+  };
+
   static void int8(size_t rounds) {
-    typename P::Int sums[kSums];
-    for (int i = 0; i < kSums; ++i) sums[i] = P::zero();
-    typename P::Int a = P::ones();
-    typename P::Int b = P::ones();
+    using Int = typename P::Int;
+    Values<Int, kSums> sums;
+    sums.each([](Int& sum) { sum = P::zero(); });
+    Int a = P::ones();
+    Int b = P::ones();
     P::hide(a);
     P::hide(b);
     for (size_t r = 0; r < rounds; ++r) {
-      for (int i = 0; i < kSums; ++i) P::dot(sums[i], a, b);
+      sums.each([&](Int& sum) { P::dot(sum, a, b); });
     }
-    for (int i = 0; i < kSums; ++i) P::hide(sums[i]);
+    sums.each([](Int& sum) { P::hide(sum); });
   }
 
   static void fp32(size_t rounds) {
-    typename P::Float sums[kSums];
-    typename P::Float a = P::half();
-    typename P::Float b = P::half();
+    using Float = typename P::Float;
+    Values<Float, kSums> sums;
+    sums.each([](Float& sum) { sum = P::half(); });
+    Float a = P::half();
+    Float b = P::half();
     P::hide(a);
     P::hide(b);
-    for (int i = 0; i < kSums; ++i) sums[i] = P::half();
     for (size_t r = 0; r < rounds; ++r) {
-      for (int i = 0; i < kSums; ++i) P::fma(sums[i], a, b);
+      sums.each([&](Float& sum) { P::fma(sum, a, b); });
     }
-    for (int i = 0; i < kSums; ++i) P::hide(sums[i]);
+    sums.each([](Float& sum) { P::hide(sum); });
   }
 
   static void read(const std::byte* data, size_t bytes) {

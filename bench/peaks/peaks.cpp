@@ -19,15 +19,17 @@ extern const PeakKernels kPortablePeaks;
 extern const PeakKernels kAvx2Peaks;
 extern const PeakKernels kAvx512Peaks;
 extern const PeakKernels kVnniPeaks;
+PeakKernels amx_peaks();
 #endif
 
 namespace {
 
 constexpr size_t kReadBytes = size_t{512} << 20;  // of all threads together
-constexpr int kTries = 5;
+constexpr size_t kPieceBytes = size_t{16} << 20;  // of it, timed at once
+// Short tries, so that some of them run undisturbed where other programs want the processors too.
+constexpr int kTries = 40;
 
-// AMX is compared with VNNI, whose peak it may exceed.
-const PeakKernels& peak_kernels(kernels::Isa isa) {
+PeakKernels peak_kernels(kernels::Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case kernels::Isa::avx2:
@@ -35,22 +37,22 @@ const PeakKernels& peak_kernels(kernels::Isa isa) {
     case kernels::Isa::avx512:
       return kAvx512Peaks;
     case kernels::Isa::avx512_vnni:
-    case kernels::Isa::amx:
       return kVnniPeaks;
+    case kernels::Isa::amx:
+      return amx_peaks();
 #endif
     default:
       return kPortablePeaks;
   }
 }
 
-// The best rate of a loop that each thread of the pool does once.
+// The best rate of a loop that each thread of the pool does once a try.
 template <class Body>
-double best_rate(ThreadPool& pool, double amount, Body&& body) {
-  const SystemClock clock;
+double best_rate(ThreadPool& pool, const Clock& clock, int tries, double amount, Body&& body) {
   double best = 0;
-  for (int t = 0; t < kTries; ++t) {
+  for (int t = 0; t < tries; ++t) {
     const Instant began = clock.now();
-    pool.run(pool.size(), [&](size_t i, unsigned) { body(i); });
+    pool.run(pool.size(), [&](size_t i, unsigned) { body(i, static_cast<size_t>(t)); });
     const std::chrono::duration<double> took = clock.now() - began;
     best = std::max(best, amount / took.count());
   }
@@ -67,21 +69,25 @@ std::string processor_name() {
 
 }  // namespace
 
-Peaks measure_peaks(const kernels::Kernels& kernels, ThreadPool& pool) {
-  const PeakKernels& peak = peak_kernels(kernels.isa);
-  constexpr size_t kRounds = 1'000'000;
+Peaks measure_peaks(const kernels::Kernels& kernels, ThreadPool& pool, const Clock& clock) {
+  const PeakKernels peak = peak_kernels(kernels.isa);
+  constexpr size_t kRounds = 200'000;
   const auto threads = static_cast<double>(pool.size());
   Peaks peaks;
-  peaks.int8_ops = best_rate(pool, threads * static_cast<double>(peak.int8_ops * kRounds),
-                             [&](size_t) { peak.int8(kRounds); });
-  peaks.fp32_flops = best_rate(pool, threads * static_cast<double>(peak.fp32_flops * kRounds),
-                               [&](size_t) { peak.fp32(kRounds); });
+  peaks.int8_ops =
+      best_rate(pool, clock, kTries, threads * static_cast<double>(peak.int8_ops * kRounds),
+                [&](size_t, size_t) { peak.int8(kRounds); });
+  peaks.fp32_flops =
+      best_rate(pool, clock, kTries, threads * static_cast<double>(peak.fp32_flops * kRounds),
+                [&](size_t, size_t) { peak.fp32(kRounds); });
   auto memory = Mapping::anonymous(kReadBytes).value();
   std::memset(memory.writable().data(), 1, kReadBytes);
-  const size_t share = kReadBytes / pool.size() / 4096 * 4096;
-  peaks.read_bytes = best_rate(pool, threads * static_cast<double>(share), [&](size_t i) {
-    peak.read(memory.bytes().data() + i * share, share);
-  });
+  constexpr size_t kPieces = kReadBytes / kPieceBytes;
+  const size_t share = kPieceBytes / pool.size() / 4096 * 4096;
+  peaks.read_bytes = best_rate(
+      pool, clock, 3 * kPieces, threads * static_cast<double>(share), [&](size_t i, size_t t) {
+        peak.read(memory.bytes().data() + t % kPieces * kPieceBytes + i * share, share);
+      });
   return peaks;
 }
 

@@ -27,7 +27,8 @@ CONFIGURATIONS = {
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trace", required=True, type=pathlib.Path,
-                        help="one JSON object a line: timestamp, input_length, output_length, hash_ids")
+                        help="one JSON object a line: timestamp, input_length, output_length, "
+                             "hash_ids")
     parser.add_argument("--requests", type=int, default=100, help="the first so many [100]")
     parser.add_argument("--divide", type=int, default=8,
                         help="of all lengths; 8 makes a block of the trace a page [8]")
@@ -101,8 +102,9 @@ def replay(o, flags):
 def main():
     o = options()
     bound = best_possible(o.trace, o.requests, o.divide)
-    print(f"{o.requests} requests, lengths divided by {o.divide}, {o.speed:g} times as fast, prefill "
-          f"{o.prefill}; of their prompt tokens {bound:.2%} lie in blocks that came before")
+    print(f"{o.requests} requests, lengths divided by {o.divide}, {o.speed:g} times as fast, "
+          f"mode {o.mode}, "
+          f"prefill {o.prefill}; of their prompt tokens {bound:.2%} lie in blocks that came before")
     print("| caching | failed | cached | computed tokens | saved | TTFT p50 ms | TTFT p99 ms |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     results = {}

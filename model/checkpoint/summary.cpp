@@ -97,6 +97,25 @@ Summary summarize(const Checkpoint& checkpoint) {
   });
 }
 
+size_t weight_bytes(const Summary& summary, const NumericMode& mode) {
+  size_t bytes = 0;
+  for (const auto& [kind, size] : summary.by_kind) {
+    const bool routed = kind == to_string(TensorKind::routed_expert);
+    switch (routed ? mode.experts : mode.weights) {
+      case WeightForm::stored:
+        bytes += size.stored_bytes;
+        break;
+      case WeightForm::int8:
+        bytes += size.int8_bytes();
+        break;
+      case WeightForm::int4:
+        bytes += size.int4_bytes();
+        break;
+    }
+  }
+  return bytes;
+}
+
 parallel::ModelShape model_shape(const ModelConfig& config) {
   return {.heads = static_cast<uint32_t>(config.num_heads),
           .routed_experts = static_cast<uint32_t>(config.num_routed_experts),

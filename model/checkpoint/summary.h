@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 #include "parallel/layout.h"
 
 namespace baton::checkpoint {
@@ -28,8 +29,10 @@ struct WeightSize {
   size_t stored_bytes = 0;  // as in the files, scales included
 
   size_t float32_bytes() const { return parameters * 4; }
-  // fast mode: a byte a weight and a float scale for each 128 of them.
-  size_t int8_bytes() const { return parameters + (parameters + 127) / 128 * 4; }
+  // Packed: a byte a weight and a scale of two bytes for each 128 of them; or half a byte and, for
+  // each 128, a scale of two and steps of four bytes.
+  size_t int8_bytes() const { return parameters + (parameters + 127) / 128 * 2; }
+  size_t int4_bytes() const { return parameters / 2 + (parameters + 127) / 128 * 6; }
 
   WeightSize& operator+=(const WeightSize& other);
   bool operator==(const WeightSize&) const = default;
@@ -54,6 +57,9 @@ struct Summary {
 Summary summarize(const ModelConfig& config);
 // From opened files.
 Summary summarize(const Checkpoint& checkpoint);
+
+// All weights, as a mode multiplies them.
+size_t weight_bytes(const Summary& summary, const NumericMode& mode);
 
 // What parallel/ must know of a model to divide it.
 parallel::ModelShape model_shape(const ModelConfig& config);

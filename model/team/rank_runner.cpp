@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/system/processors.h"
 #include "model/checkpoint/packed/packer.h"
 #include "model/checkpoint/summary.h"
 #include "parallel/topology.h"
@@ -54,18 +55,16 @@ layers::Share share_of(const parallel::Layout& layout, uint32_t rank,
   for (const auto& placement : placements) {
     auto& experts = share.experts.emplace_back();
     if (!placement) continue;
-    const auto mine = placement->experts_on(rank);
-    experts.assign(mine.begin(), mine.end());
+    std::ranges::copy(placement->experts_on(rank), std::back_inserter(experts));
   }
   return share;
 }
 
 layers::NetworkSetup setup_of(const RunnerOptions& options, uint32_t batches) {
-  const parallel::Layout& layout = options.layout;
   return {.mode = checkpoint::find_numeric_mode(options.mode).value(),
           .rows_max = options.rows_max,
           .batches = batches,
-          .routed_shared = layout.shared == parallel::SharedExpert::routed};
+          .routed_shared = options.layout.shared == parallel::SharedExpert::routed};
 }
 
 }  // namespace
@@ -175,6 +174,9 @@ void RankRunner::step(const RankStep& step, kvcache::PoolMemory& cache,
   check(cache.format() == page_format(), "the pool has the runner's page format");
   check(results.size() == step.sequences.size(), "a step has a result for each sequence");
   sequences_ = step.sequences;
+  if (!std::exchange(pinned_, true) && !options_.processors.empty()) {
+    check(pin_threads(*pool_, options_.processors).has_value(), "its processors are still there");
+  }
   if (is_empty(step)) {
     owned_.clear();
     answered_.clear();

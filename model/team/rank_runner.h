@@ -92,6 +92,7 @@ class RankRunner {
   uint32_t batches_;
   const kernels::Kernels& kernels_;
   std::unique_ptr<ThreadPool> pool_;
+  bool pinned_ = false;
   layers::Network network_;
   parallel::TensorGroup group_;
   std::vector<Sampler> samplers_;  // one a thread

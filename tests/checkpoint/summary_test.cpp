@@ -55,6 +55,21 @@ TEST(Summary, CacheBytesAreThoseOfTheDesign) {
   EXPECT_EQ(v3.kv_exact_bytes_per_token, 62u * 2304);
 }
 
+TEST(Summary, WeightsTakeTheBytesOfTheirMode) {
+  const Summary v3 = published("deepseek-v3.json");
+  const auto bytes = [&](const char* mode) {
+    return static_cast<double>(weight_bytes(v3, find_numeric_mode(mode).value()));
+  };
+  const auto all =
+      static_cast<double>(v3.main.parameters + v3.mtp.parameters + v3.mtp_copies.parameters);
+  const auto routed = static_cast<double>(
+      v3.by_kind.at(std::string(to_string(TensorKind::routed_expert))).parameters);
+  EXPECT_EQ(bytes("exact"), static_cast<double>(v3.main.stored_bytes + v3.mtp.stored_bytes +
+                                                v3.mtp_copies.stored_bytes));
+  EXPECT_NEAR(bytes("fast"), all * 130 / 128, 1e4);
+  EXPECT_NEAR(bytes("fast-e4"), (all - routed) * 130 / 128 + routed * 70 / 128, 1e4);
+}
+
 TEST(Summary, KindsDtypesAndSplitsEachSumToTheWhole) {
   for (const char* name : {"deepseek-v3.json", "deepseek-v2-lite.json", "kimi-k2.json"}) {
     const Summary s = published(name);

@@ -94,6 +94,31 @@ TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
   EXPECT_EQ(parse({"--model", "/m/x", "--served-model-name", "y"}).options.served_model_name, "y");
 }
 
+std::string flag_of(const DaemonPlan& worker, const std::string& flag) {
+  const auto at = std::ranges::find(worker.command, flag);
+  return at == worker.command.end() ? "none" : *(at + 1);
+}
+
+TEST(UpOptions, compute_threads_have_cores_where_there_are_enough) {
+  const std::vector<Processor> there = {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {4, 1}, {5, 1}, {6, 1}};
+  auto options =
+      parse({"--model", "/m", "--prefill", "tp=2", "--decode", "threads=2,instances=2"}).options;
+  const ClusterPlan plan = plan_cluster(options, there);
+  EXPECT_EQ(flag_of(plan.workers[0], "--processors"), "0,1");
+  EXPECT_EQ(flag_of(plan.workers[1], "--processors"), "2,3");
+  EXPECT_EQ(flag_of(plan.workers[2], "--processors"), "4,5");
+  EXPECT_EQ(flag_of(plan_cluster(options, std::span(there).first(6)).workers[0], "--processors"),
+            "")
+      << "none would be left for the rest";
+  options.pin_threads = false;
+  EXPECT_EQ(flag_of(plan_cluster(options, there).workers[0], "--processors"), "");
+}
+
+TEST(UpOptions, the_bits_of_experts_are_in_the_modes_name) {
+  const auto parsed = parse({"--model", "/m", "--mode", "fast", "--expert-bits", "4"});
+  EXPECT_EQ(parsed.options.mode, "fast-e4");
+}
+
 TEST(UpOptions, the_command_line_beats_the_environment_beats_the_file_beats_the_default) {
   const ClusterFile file("model: /models/m\nport: 1001\ngrpc-port: 1002\nmax-num-seqs: 3\n");
   ::setenv("BATON_GRPC_PORT", "2002", 1);
@@ -114,6 +139,7 @@ TEST(UpOptions, mistakes_end_with_2) {
   EXPECT_EQ(parse({"--model", "m", "--nonsense"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--port", "70000"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--mode", "sloppy"}).status, 2);
+  EXPECT_EQ(parse({"--model", "m", "--expert-bits", "4"}).status, 2) << "of mode exact";
   EXPECT_EQ(parse({"--model", "m", "--draft-tokens", "9999"}).status, 2);
   EXPECT_EQ(parse({"--model", "m", "--cluster", "/nowhere.yaml"}).status, 2);
   for (const char* text : {"nonsense: 1\n", "model: [a, b]\n", "- model\n", "just words\n"}) {

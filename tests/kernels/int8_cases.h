@@ -14,21 +14,29 @@ struct Int8Case {
   size_t rows, weights, cols;
   unsigned segments = 1;
   size_t unit = 0;
+  PanelForm form = PanelForm::int8;
 };
 
 // Sizes 0 and 1, full and partial quads, groups, tiles, panels, calls, units and segments.
 inline std::vector<Int8Case> int8_cases() {
-  return {{0, 5, 8},        {1, 1, 1},           {1, 33, 3},         {2, 32, 128},
-          {3, 64, 129},     {4, 31, 100},        {5, 70, 260},       {7, 32, 132},
-          {8, 40, 384},     {9, 32, 64},         {12, 96, 256},      {13, 32, 128},
-          {16, 32, 64},     {17, 45, 128},       {25, 32, 200},      {33, 64, 512},
-          {97, 32, 136},    {200, 33, 128},      {3, 40, 256, 8},    {5, 32, 1024, 4},
-          {18, 32, 300, 2}, {6, 60, 128, 1, 20}, {4, 96, 64, 1, 48}, {14, 40, 640, 4, 20}};
+  std::vector<Int8Case> cases = {
+      {0, 5, 8},        {1, 1, 1},           {1, 33, 3},         {2, 32, 128},
+      {3, 64, 129},     {4, 31, 100},        {5, 70, 260},       {7, 32, 132},
+      {8, 40, 384},     {9, 32, 64},         {12, 96, 256},      {13, 32, 128},
+      {16, 32, 64},     {17, 45, 128},       {25, 32, 200},      {33, 64, 512},
+      {97, 32, 136},    {200, 33, 128},      {3, 40, 256, 8},    {5, 32, 1024, 4},
+      {18, 32, 300, 2}, {6, 60, 128, 1, 20}, {4, 96, 64, 1, 48}, {14, 40, 640, 4, 20}};
+  const size_t count = cases.size();
+  for (size_t i = 0; i < count; ++i) {
+    cases.push_back(cases[i]);
+    cases.back().form = PanelForm::int4;
+  }
+  return cases;
 }
 
 struct Int8Problem {
   explicit Int8Problem(const Int8Case& c)
-      : shape{c.weights, c.cols, c.unit, c.segments},
+      : shape{c.weights, c.cols, c.unit, c.segments, c.form},
         x(random_floats(c.rows + 1, c.rows * c.cols)),
         w(random_floats(c.weights + 2, c.weights * c.cols, 0.05f)),
         packed(shape.bytes()) {
@@ -37,6 +45,8 @@ struct Int8Problem {
     if (c.rows > 2) std::fill_n(x.begin() + static_cast<ptrdiff_t>(c.cols), c.cols, 0.0f);
     if (c.rows > 3) std::fill_n(x.begin() + static_cast<ptrdiff_t>(2 * c.cols), c.cols, 1e-35f);
     if (c.weights > 3) std::fill_n(w.begin(), c.cols, 0.0f);
+    // Subgroups of very different size.
+    for (size_t i = 0; i < w.size(); ++i) w[i] *= (i / kSubgroupCols) % 5 == 4 ? 0.02f : 1.0f;
   }
 
   void pack(const Kernels& kernels) {
@@ -68,7 +78,7 @@ inline void expect_int8_products(const Kernels& k, const Int8Case& c) {
   multiply_panels(k, in.rows(), c.rows, panels, 0, panels.panels(), out.data(), stride);
   std::vector<SlowRow> weights;
   for (size_t w = 0; w < c.weights; ++w) {
-    weights.push_back(slow_quantize_weights(problem.w.data() + w * c.cols, contraction));
+    weights.push_back(slow_quantize_form(c.form, problem.w.data() + w * c.cols, contraction));
   }
   for (size_t r = 0; r < c.rows; ++r) {
     const float* x = problem.x.data() + r * c.cols;
@@ -80,7 +90,7 @@ inline void expect_int8_products(const Kernels& k, const Int8Case& c) {
           << "row " << r << ", weight row " << w << " of " << c.weights << " x " << c.cols;
       const float* y = problem.w.data() + w * c.cols;
       ASSERT_NEAR(value, double_dot(x, y, c.cols),
-                  quantised_tolerance(x, y, contraction, row, weights[w]));
+                  quantised_tolerance(x, y, contraction, row, weights[w], c.form));
     }
     for (size_t w = c.weights; w < stride; ++w) {
       ASSERT_EQ(out[r * stride + w], 7) << "writes nothing beyond its columns";
@@ -89,9 +99,9 @@ inline void expect_int8_products(const Kernels& k, const Int8Case& c) {
 }
 
 // All codes at their ends: the largest sums that there can be.
-inline void expect_no_saturation(const Kernels& k) {
+inline void expect_no_saturation(const Kernels& k, PanelForm form) {
   for (const float sign : {1.0f, -1.0f}) {
-    Int8Problem problem({5, 32, 256});
+    Int8Problem problem({5, 32, 256, 1, 0, form});
     std::fill(problem.x.begin(), problem.x.end(), 2.0f);
     std::fill(problem.w.begin(), problem.w.end(), sign * 3.0f);
     problem.pack(k);
@@ -102,7 +112,7 @@ inline void expect_no_saturation(const Kernels& k) {
     std::vector<float> out(5 * 32);
     multiply_panels(k, in.rows(), 5, panels, 0, 1, out.data(), 32);
     const SlowRow x = slow_quantize(problem.x.data(), panels.contraction());
-    const SlowRow w = slow_quantize_weights(problem.w.data(), panels.contraction());
+    const SlowRow w = slow_quantize_form(form, problem.w.data(), panels.contraction());
     for (const float value : out) ASSERT_EQ(value, slow_product(x, w, panels.contraction()));
     EXPECT_NEAR(out[0], sign * 6 * 256, 6 * 256 * 0.01);
   }

@@ -21,7 +21,10 @@ TEST_P(Int8Path, ProductsHaveTheBytesOfTheirSlowTwin) {
   for (const Int8Case& c : int8_cases()) expect_int8_products(k, c);
 }
 
-TEST_P(Int8Path, TheLargestCodesDontSaturate) { expect_no_saturation(k); }
+TEST_P(Int8Path, TheLargestCodesDontSaturate) {
+  expect_no_saturation(k, PanelForm::int8);
+  expect_no_saturation(k, PanelForm::int4);
+}
 
 TEST_P(Int8Path, RowsAreQuantisedByGroup) {
   for (const uint32_t cols : {1u, 3u, 4u, 16u, 100u, 128u, 129u, 131u, 300u, 512u}) {
@@ -69,52 +72,56 @@ TEST_P(Int8Path, GroupsOfARowMayComeOneByOne) {
 }
 
 TEST_P(Int8Path, GatheredRowsAndPartsOfAWeightGiveTheSameBytes) {
-  Int8Problem problem({6, 120, 256, 4, 40});
-  problem.pack(k);
-  const Panels panels(problem.shape, problem.packed.data());
-  const Contraction c = panels.contraction();
-  Int8Buffer in(int8_size(6, c));
-  in.shape(c, 6);
-  for (size_t r = 0; r < 6; ++r) in.quantize(k, r, problem.x.data() + r * 256);
-  std::vector<float> all(6 * 120);
-  multiply_panels(k, in.rows(), 6, panels, 0, panels.panels(), all.data(), 120);
+  for (const PanelForm form : {PanelForm::int8, PanelForm::int4}) {
+    Int8Problem problem({6, 120, 256, 4, 40, form});
+    problem.pack(k);
+    const Panels panels(problem.shape, problem.packed.data());
+    const Contraction c = panels.contraction();
+    Int8Buffer in(int8_size(6, c));
+    in.shape(c, 6);
+    for (size_t r = 0; r < 6; ++r) in.quantize(k, r, problem.x.data() + r * 256);
+    std::vector<float> all(6 * 120);
+    multiply_panels(k, in.rows(), 6, panels, 0, panels.panels(), all.data(), 120);
 
-  const std::vector<uint32_t> index = {5, 0, 0, 3};
-  Int8Buffer some(int8_size(4, c));
-  some.shape(c, 4);
-  some.gather(in.rows(), index);
-  const Panels unit = panels.units(1, 3);
-  ASSERT_EQ(unit.rows(), 80u);
-  std::vector<float> out(4 * 80);
-  multiply_panels(k, some.rows(), 4, unit, 0, unit.panels(), out.data(), 80);
-  for (size_t r = 0; r < 4; ++r) {
-    for (size_t w = 0; w < 80; ++w) ASSERT_EQ(out[r * 80 + w], all[index[r] * 120 + 40 + w]);
+    const std::vector<uint32_t> index = {5, 0, 0, 3};
+    Int8Buffer some(int8_size(4, c));
+    some.shape(c, 4);
+    some.gather(in.rows(), index);
+    const Panels unit = panels.units(1, 3);
+    ASSERT_EQ(unit.rows(), 80u);
+    std::vector<float> out(4 * 80);
+    multiply_panels(k, some.rows(), 4, unit, 0, unit.panels(), out.data(), 80);
+    for (size_t r = 0; r < 4; ++r) {
+      for (size_t w = 0; w < 80; ++w) ASSERT_EQ(out[r * 80 + w], all[index[r] * 120 + 40 + w]);
+    }
   }
 }
 
 TEST(Int8Rows, PartialSumsOfSegmentsAddUpToTheWhole) {
   const Kernels& k = best_kernels();
-  Int8Problem problem({3, 32, 512, 4});
-  problem.pack(k);
-  const Panels panels(problem.shape, problem.packed.data());
-  std::vector<std::vector<float>> parts;
-  for (unsigned half = 0; half < 2; ++half) {
-    const Panels part = panels.segments(2 * half, 2 * half + 2);
-    ASSERT_EQ(part.cols(), 256u);
-    const Contraction c = part.contraction();
-    Int8Buffer in(int8_size(3, c));
-    in.shape(c, 3);
-    for (size_t r = 0; r < 3; ++r) {
-      in.quantize(k, r, problem.x.data() + r * 512 + half * 256);
+  for (const PanelForm form : {PanelForm::int8, PanelForm::int4}) {
+    Int8Problem problem({3, 32, 512, 4, 0, form});
+    problem.pack(k);
+    const Panels panels(problem.shape, problem.packed.data());
+    std::vector<std::vector<float>> parts;
+    for (unsigned half = 0; half < 2; ++half) {
+      const Panels part = panels.segments(2 * half, 2 * half + 2);
+      ASSERT_EQ(part.cols(), 256u);
+      const Contraction c = part.contraction();
+      Int8Buffer in(int8_size(3, c));
+      in.shape(c, 3);
+      for (size_t r = 0; r < 3; ++r) {
+        in.quantize(k, r, problem.x.data() + r * 512 + half * 256);
+      }
+      multiply_panels(k, in.rows(), 3, part, 0, 1, parts.emplace_back(3 * 32).data(), 32);
     }
-    multiply_panels(k, in.rows(), 3, part, 0, 1, parts.emplace_back(3 * 32).data(), 32);
+    Int8Buffer in(int8_size(3, panels.contraction()));
+    in.shape(panels.contraction(), 3);
+    for (size_t r = 0; r < 3; ++r) in.quantize(k, r, problem.x.data() + r * 512);
+    std::vector<float> whole(3 * 32);
+    multiply_panels(k, in.rows(), 3, panels, 0, 1, whole.data(), 32);
+    for (size_t i = 0; i < whole.size(); ++i) ASSERT_EQ(whole[i], parts[0][i] + parts[1][i]);
   }
-  Int8Buffer in(int8_size(3, panels.contraction()));
-  in.shape(panels.contraction(), 3);
-  for (size_t r = 0; r < 3; ++r) in.quantize(k, r, problem.x.data() + r * 512);
-  std::vector<float> whole(3 * 32);
-  multiply_panels(k, in.rows(), 3, panels, 0, 1, whole.data(), 32);
-  for (size_t i = 0; i < whole.size(); ++i) ASSERT_EQ(whole[i], parts[0][i] + parts[1][i]);
 }
 
 }  // namespace

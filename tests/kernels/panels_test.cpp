@@ -18,7 +18,7 @@ TEST(Panels, HoldEachRowsCodesAndScales) {
     for (size_t w = 0; w < c.weights; ++w) {
       unpack_row(panels, w, row);
       const SlowRow slow =
-          slow_quantize_weights(problem.w.data() + w * c.cols, panels.contraction());
+          slow_quantize_form(c.form, problem.w.data() + w * c.cols, panels.contraction());
       size_t group = 0;
       each_group(panels.contraction(), [&](size_t begin, size_t n) {
         for (size_t i = begin; i < begin + n; ++i) {
@@ -58,6 +58,28 @@ TEST(Panels, AnErrorIsAtMostHalfACodeOfItsGroup) {
   }
 }
 
+// A step is at most ceil(m / 7), so half of it is what a value may be off; where smaller steps
+// clamp the larger values, the error of the subgroup is smaller in all.
+TEST(Panels, ASubgroupsErrorIsAtMostHalfAStepOfItsLargest) {
+  const auto w = random_floats(3, 32 * 128);
+  const PanelShape shape{32, 128, 0, 1, PanelForm::int4};
+  std::vector<std::byte> packed(shape.bytes());
+  pack_panel(best_kernels(), shape, w, packed.data());
+  const Panels panels(shape, packed.data());
+  std::vector<float> row(128);
+  for (size_t r = 0; r < 32; ++r) {
+    unpack_row(panels, r, row);
+    const double scale = slow_scale(largest_magnitude(w.data() + r * 128, 128), 105);
+    for (size_t begin = 0; begin < 128; begin += kSubgroupCols) {
+      const float* sub = w.data() + r * 128 + begin;
+      const double step = std::ceil(largest_magnitude(sub, kSubgroupCols) / scale / 7) * scale;
+      double error = 0;
+      for (size_t i = 0; i < kSubgroupCols; ++i) error += std::pow(row[begin + i] - sub[i], 2);
+      EXPECT_LE(error, kSubgroupCols * step * step / 4 * (1 + 0x1p-20));
+    }
+  }
+}
+
 TEST(Panels, UnitsBeginAtAPanel) {
   const PanelShape shape{120, 64, 40};
   EXPECT_EQ(shape.unit_panels(), 2u);
@@ -71,6 +93,11 @@ TEST(Panels, UnitsBeginAtAPanel) {
 
 TEST(Panels, TakeAByteAWeightAndTwoAGroup) {
   EXPECT_EQ((PanelShape{1024, 2048}.bytes()), 1024u * 2048 + 1024 * 16 * 2);
+}
+
+TEST(Panels, OfFormInt4TakeHalfAByteAWeightAndSixAGroup) {
+  EXPECT_EQ((PanelShape{1024, 2048, 0, 1, PanelForm::int4}.bytes()),
+            1024u * 2048 / 2 + 1024 * 16 * 6);
 }
 
 TEST(PanelsDeathTest, APartOutsideStopsTheProcess) {

@@ -11,14 +11,14 @@ namespace {
 using kernels::Contraction;
 using kernels::testing::slow_product;
 using kernels::testing::slow_quantize;
-using kernels::testing::slow_quantize_weights;
+using kernels::testing::slow_quantize_form;
 using kernels::testing::SlowRow;
 using testing::random_floats;
 
 // A weight as panels, and its rows as the slow twin has them.
 struct PackedWeight {
-  PackedWeight(uint64_t seed, size_t rows, size_t cols)
-      : shape{rows, cols},
+  PackedWeight(uint64_t seed, size_t rows, size_t cols, kernels::PanelForm form)
+      : shape{rows, cols, 0, 1, form},
         contraction{shape.contraction()},
         values(random_floats(seed, rows * cols)),
         packed(shape.bytes()) {
@@ -29,7 +29,7 @@ struct PackedWeight {
                  packed.data() + p * panels.stride());
     }
     for (size_t r = 0; r < rows; ++r) {
-      slow.push_back(slow_quantize_weights(values.data() + r * cols, contraction));
+      slow.push_back(slow_quantize_form(form, values.data() + r * cols, contraction));
     }
   }
   kernels::Matrix matrix() const { return kernels::Matrix(kernels::Panels(shape, packed.data())); }
@@ -48,10 +48,11 @@ struct PackedWeight {
 };
 
 struct PackedMlp {
-  PackedMlp(uint64_t seed, size_t hidden, size_t width)
-      : gate(seed, width, hidden),
-        up(seed + 1, width, hidden),
-        down(seed + 2, hidden, width),
+  PackedMlp(uint64_t seed, size_t hidden, size_t width,
+            kernels::PanelForm form = kernels::PanelForm::int8)
+      : gate(seed, width, hidden, form),
+        up(seed + 1, width, hidden, form),
+        down(seed + 2, hidden, width, form),
         weights{gate.matrix(), up.matrix(), down.matrix()} {}
 
   std::vector<float> slow(const float* x) const {
@@ -75,11 +76,12 @@ INSTANTIATE_TEST_SUITE_P(Sizes, FastMlpSizes,
                          ::testing::Values(Sizes{1, 1}, Sizes{16, 48}, Sizes{37, 5},
                                            Sizes{132, 200}, Sizes{256, 300}));
 
-// Jobs of few and of many rows in all, of more than a kernel's call takes, and of different widths.
+// Jobs of few and of many rows in all, of more than a kernel's call takes, and of different widths
+// and forms.
 TEST_P(FastMlpSizes, JobsHaveTheBytesOfTheirSlowTwin) {
   const auto [hidden, width] = GetParam();
   const PackedMlp first(1, hidden, width);
-  const PackedMlp second(10, hidden, width + 40);
+  const PackedMlp second(10, hidden, width + 40, kernels::PanelForm::int4);
   for (const unsigned threads : {1u, 3u}) {
     ThreadPool pool(threads);
     kernels::Team team(kernels::best_kernels(), pool, 1);

@@ -11,10 +11,16 @@
 #include <vector>
 
 #include "kvcache/pool_memory.h"
+#include "model/checkpoint/packed/numeric_mode.h"
 #include "model/team/team_runner.h"
 #include "parallel/exchange/local_port.h"
 
 namespace baton::testing {
+
+// Of shapes and layouts modes that combine the parts of others take every fifth.
+inline size_t strides(const checkpoint::NumericMode& mode) {
+  return mode.name == "exact" || mode.name == "fast" ? 1 : 5;
+}
 
 struct Session {
   std::vector<TokenId> prompt;

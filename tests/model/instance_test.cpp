@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "base/system/processors.h"
 #include "parallel/exchange/local_port.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/temporary_folder.h"
@@ -63,6 +66,20 @@ TEST_F(InstanceTest, RefusesLayoutsAndModesItCannotRun) {
   options_.layout = "tp=1,dp=1";
   options_.mode = "fastest";
   EXPECT_NE(refusal().find("fastest"), std::string::npos);
+}
+
+TEST_F(InstanceTest, TakesAProcessorAThread) {
+  const auto there = processors();
+  std::thread([&] {
+    options_.layout = "threads=2";
+    options_.processors = processors_text(std::vector{there.front().id, there.back().id});
+    EXPECT_TRUE(Instance::open(options_, parallel::lone_port(), clock_));
+    options_.processors = std::to_string(there.front().id);
+    EXPECT_NE(refusal().find("--processors"), std::string::npos) << "one too few";
+    options_.processors = "many";
+    EXPECT_NE(refusal().find("many"), std::string::npos);
+  }).join();
+  EXPECT_EQ(processors().size(), there.size());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash/counter_rng.h"
+#include "base/system/processors.h"
 #include "model/checkpoint/packed/numeric_mode.h"
 #include "tests/model/harness.h"
 #include "tests/support/checkpoint_writer.h"
@@ -81,9 +82,12 @@ std::vector<Shape> shapes() {
 std::vector<Shape> shapes_and_modes() {
   std::vector<Shape> all;
   for (const checkpoint::NumericMode& mode : checkpoint::numeric_modes()) {
-    for (const Shape& shape : shapes()) {
-      all.push_back(
-          {std::string(mode.name) + "_" + shape.name, shape.spec, std::string(mode.name)});
+    const auto all_shapes = shapes();
+    for (size_t i = 0; i < all_shapes.size(); i += testing::strides(mode)) {
+      const Shape& shape = all_shapes[i];
+      std::string name = std::string(mode.name) + "_" + shape.name;
+      std::ranges::replace(name, '-', '_');
+      all.push_back({name, shape.spec, std::string(mode.name)});
     }
   }
   return all;
@@ -279,6 +283,23 @@ TEST_F(OneRunner, SaysWhichPagesItNeeds) {
   EXPECT_TRUE(harness_->runner().has_mtp());
   Harness fast(*checkpoint_, {.mode = "fast", .rows_max = 64, .sequences_max = 4});
   EXPECT_EQ(fast.runner().page_format(), (kvcache::PageFormat{4, (32 + 6) * 2}));
+}
+
+// Not before, since whoever makes a runner need not be who runs it.
+TEST_F(OneRunner, StaysOnItsProcessorsFromTheFirstStepOn) {
+  const unsigned own = processors().back().id;
+  std::thread([&] {
+    const size_t before = processors().size();
+    Harness pinned(*checkpoint_, {.layout = {.threads = 2},
+                                  .rows_max = 64,
+                                  .sequences_max = 4,
+                                  .processors = {own, processors().front().id}});
+    EXPECT_EQ(processors().size(), before);
+    Session session = pinned.open(random_prompt(1, 20, 96));
+    pinned.prefill(session);
+    ASSERT_EQ(processors().size(), 1u);
+    EXPECT_EQ(processors().front().id, own);
+  }).join();
 }
 
 TEST_F(OneRunner, TellsEachLayerOnceInOrder) {

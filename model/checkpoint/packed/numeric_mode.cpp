@@ -4,9 +4,23 @@ namespace baton::checkpoint {
 namespace {
 
 constexpr NumericMode kModes[] = {
-    {"exact", 1, WeightForm::stored, EntryForm::f32},
-    {"fast", 1, WeightForm::int8, EntryForm::bf16},
+    {"exact", 1, WeightForm::stored, WeightForm::stored, EntryForm::f32},
+    {"bf16", 1, WeightForm::stored, WeightForm::stored, EntryForm::bf16},
+    {"fast", 1, WeightForm::int8, WeightForm::int8, EntryForm::bf16},
+    {"fast-e4", 1, WeightForm::int8, WeightForm::int4, EntryForm::bf16},
 };
+
+unsigned bits(WeightForm form) {
+  switch (form) {
+    case WeightForm::stored:
+      return 0;
+    case WeightForm::int8:
+      return 8;
+    case WeightForm::int4:
+      return 4;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -30,6 +44,19 @@ Result<NumericMode> find_numeric_mode(std::string_view name) {
   }
   return fail(ErrorCode::unsupported, "There is no numeric mode \"{}\"; there are {}.", name,
               numeric_mode_names());
+}
+
+Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits) {
+  BATON_TRY(found, find_numeric_mode(name));
+  if (expert_bits == 0) return found;
+  for (const NumericMode& mode : kModes) {
+    if (mode.weights == found.weights && mode.entries == found.entries &&
+        bits(mode.experts) == expert_bits) {
+      return mode;
+    }
+  }
+  return fail(ErrorCode::unsupported, "Mode {} has no routed experts of {} bits.", name,
+              expert_bits);
 }
 
 }  // namespace baton::checkpoint

@@ -2,8 +2,11 @@
 // so for each mode by name.
 //
 // `exact`: the checkpoint's own weights, float32 activations and entries; the reference.
+// `bf16`: the checkpoint's own weights (BF16, as they come; of an FP8 checkpoint the products of
+// codes and scales), float32 activations and sums, BF16 entries.
 // `fast`: projections, experts and heads as INT8 panels with INT8 activations (kernels/int8), BF16
 // entries; embedding, norms and routers as in `exact`.
+// `fast-e4`: `fast`, but routed experts have 4-bit weights.
 // A mode's name and revision are part of what two instances must agree on. Thread safety: values.
 #pragma once
 
@@ -16,13 +19,14 @@
 
 namespace baton::checkpoint {
 
-enum class WeightForm : uint8_t { stored, int8 };
+enum class WeightForm : uint8_t { stored, int8, int4 };
 enum class EntryForm : uint8_t { f32, bf16 };
 
 struct NumericMode {
   std::string_view name;  // as in --mode and in manifests
   unsigned revision = 1;  // of its arithmetic, and of its packed files
   WeightForm weights = WeightForm::stored;
+  WeightForm experts = WeightForm::stored;  // of the routed ones
   EntryForm entries = EntryForm::f32;
 
   bool packed() const { return weights != WeightForm::stored; }
@@ -34,7 +38,10 @@ struct NumericMode {
 };
 
 std::span<const NumericMode> numeric_modes();
-std::string numeric_mode_names();  // "exact, fast"
+std::string numeric_mode_names();  // "exact, bf16, fast, fast-e4"
 Result<NumericMode> find_numeric_mode(std::string_view name);
+// The mode that differs from the one of this name in the bits of routed experts' weights alone;
+// 0: the one of this name.
+Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits);
 
 }  // namespace baton::checkpoint

@@ -54,8 +54,11 @@ void PackedLayout::add_attention(const ModelConfig& c, const ExpectedTensor& ten
   }
 }
 
-PackedLayout::PackedLayout(const Checkpoint& checkpoint) {
+PackedLayout::PackedLayout(const Checkpoint& checkpoint, const NumericMode& mode) {
+  check(mode.packed(), "a layout is of a mode that packs");
   const ModelConfig& config = checkpoint.config();
+  const auto experts =
+      mode.experts == WeightForm::int4 ? kernels::PanelForm::int4 : kernels::PanelForm::int8;
   visit_expected_tensors(config, [&](const ExpectedTensor& tensor) {
     if (tensor.shape.size() != 2 || !checkpoint.has(tensor.name)) return true;
     switch (tensor.kind) {
@@ -64,10 +67,12 @@ PackedLayout::PackedLayout(const Checkpoint& checkpoint) {
         break;
       case TensorKind::head:
       case TensorKind::dense_mlp:
-      case TensorKind::routed_expert:
       case TensorKind::shared_expert:
       case TensorKind::mtp_projection:
         add(tensor.name, PackedPart::whole, {tensor.shape[0], tensor.shape[1]});
+        break;
+      case TensorKind::routed_expert:
+        add(tensor.name, PackedPart::whole, {tensor.shape[0], tensor.shape[1], 0, 1, experts});
         break;
       case TensorKind::embedding:  // looked up by row, unless it is the head too
         if (config.tie_word_embeddings && !tensor.mtp) {

@@ -1,11 +1,11 @@
 // PackedLayout: what a packed file of a model holds, and where: a function of configuration and
 // mode alone, so a file need not say it and can't say it wrong.
 //
-// Each tensor is a checkpoint's weight as INT8 panels, or one of three parts of kv_b: `keys` and
-// `values`, the rows by which a head expands a latent (prefill form), and `absorb`, a head's key
-// rows transposed, by which a query is carried into the latent space (decode form). Rows of heads
-// are units of panels and o_proj's columns are the partial sums of a split dot, so that a rank maps
-// its share. Offsets are multiples of 64. Thread safety: immutable.
+// Each tensor is a checkpoint's weight as INT8 or 4-bit panels, or one of three parts of kv_b:
+// `keys` and `values`, the rows by which a head expands a latent (prefill form), and `absorb`, a
+// head's key rows transposed, by which a query is carried into the latent space (decode form). Rows
+// of heads are units of panels and o_proj's columns are the partial sums of a split dot, so that a
+// rank maps its share. Offsets are multiples of 64. Thread safety: immutable.
 #pragma once
 
 #include <string>
@@ -33,7 +33,7 @@ struct PackedTensor {
 class PackedLayout {
  public:
   // Of the files of a checkpoint, in a mode that packs.
-  explicit PackedLayout(const Checkpoint& checkpoint);
+  PackedLayout(const Checkpoint& checkpoint, const NumericMode& mode);
   PackedLayout(PackedLayout&&) = default;
   PackedLayout& operator=(PackedLayout&&) = default;
 

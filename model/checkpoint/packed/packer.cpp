@@ -207,7 +207,7 @@ void say_packing_anew(const Error& why, ProgressBar::Style style) {
 Result<PackedFile> pack_and_open(const Checkpoint& checkpoint, const PackOptions& options,
                                  const Place& place, const kernels::Kernels& kernels,
                                  ThreadPool& pool) {
-  PackedLayout layout(checkpoint);
+  PackedLayout layout(checkpoint, options.mode);
   const auto packed =
       pack(checkpoint, layout, place.identity, place.path, options.progress, kernels, pool);
   if (!packed) {
@@ -229,11 +229,11 @@ std::string packed_file_name(const NumericMode& mode, const Sha256Digest& finger
 Result<PackedFile> open_packed(const Checkpoint& checkpoint, const PackOptions& options,
                                const kernels::Kernels& kernels, ThreadPool& pool) {
   const Place place = place_of(checkpoint, options);
-  auto file = PackedFile::open(place.path, PackedLayout(checkpoint), place.identity);
+  auto file = PackedFile::open(place.path, PackedLayout(checkpoint, options.mode), place.identity);
   if (file) return file;
   const auto lock = DirectoryLock::acquire(place.folder);
   if (!lock) return lock.error();
-  file = PackedFile::open(place.path, PackedLayout(checkpoint), place.identity);
+  file = PackedFile::open(place.path, PackedLayout(checkpoint, options.mode), place.identity);
   if (file) return file;  // whoever had the lock has packed it
   say_packing_anew(file.error(), options.progress);
   return pack_and_open(checkpoint, options, place, kernels, pool);
@@ -244,8 +244,8 @@ Result<PackedFile> replace_packed(const Checkpoint& checkpoint, const PackOption
   const Place place = place_of(checkpoint, options);
   const auto lock = DirectoryLock::acquire(place.folder);
   if (!lock) return lock.error();
-  auto file =
-      verified(PackedFile::open(place.path, PackedLayout(checkpoint), place.identity), pool);
+  auto file = verified(
+      PackedFile::open(place.path, PackedLayout(checkpoint, options.mode), place.identity), pool);
   if (file) return file;
   say_packing_anew(file.error(), options.progress);
   return pack_and_open(checkpoint, options, place, kernels, pool);

@@ -69,14 +69,19 @@ struct Int8Body {
     }
   }
 
-  static uint16_t quantize_weights(const float* w, size_t n, int8_t* codes) {
-    const float most = largest(w, n);
-    const float wanted = most >= kQuantisedLeast ? most / 127 : 0;
+  // A group's scale, that of its largest value for this code, and the scale's bfloat16 bits.
+  static uint32_t scale_up(float most, float code, float& scale) {
+    const float wanted = most >= kQuantisedLeast ? most / code : 0;
     uint32_t bits = 0;
     __builtin_memcpy(&bits, &wanted, 4);
     bits = (bits + 0xffff) & 0xffff0000;
-    float scale = 0;
     __builtin_memcpy(&scale, &bits, 4);
+    return bits;
+  }
+
+  static uint16_t quantize_weights(const float* w, size_t n, int8_t* codes) {
+    float scale = 0;
+    const uint32_t bits = scale_up(largest(w, n), 127, scale);
     const L divisor = L::set(scale == 0 ? 1 : scale);
     const float by = scale == 0 ? 0 : 1;  // of a row that is zero
     for (size_t i = 0; i < n; i += 16) {
@@ -87,6 +92,64 @@ struct Int8Body {
       __builtin_memcpy(codes + i, all, count);
     }
     return static_cast<uint16_t>(bits >> 16);
+  }
+
+  static L int4_values(L units, L step) {
+    const L rounded = L::round(L::div(units, step));
+    return L::min(L::max(rounded, L::set(-kValueMax - 1)), L::set(kValueMax));
+  }
+
+  // The step of a subgroup, of which `units` are the values over the group's scale.
+  static float int4_step(L units) {
+    const float most = L::max_lane(L::abs(units)) / kValueMax;
+    float step = 1;
+    while (step < most && step < kStepMax) step += 1;
+    const float least = step > 4 ? step - 4 : 1;
+    float best = step;
+    float best_error = 0;
+    for (float tried = step; tried >= least; tried -= 1) {
+      const L off = L::sub(L::mul(int4_values(units, L::set(tried)), L::set(tried)), units);
+      const float error = L::sum(L::mul(off, off));
+      if (tried == step || error < best_error) {
+        best = tried;
+        best_error = error;
+      }
+    }
+    return best;
+  }
+
+  static uint16_t quantize_int4(const float* w, size_t n, int8_t* values, uint8_t* steps) {
+    float scale = 0;
+    const uint32_t bits = scale_up(largest(w, n), kStepMax * kValueMax, scale);
+    for (size_t i = 0; i < n; i += kSubgroupCols) {
+      const size_t count = n - i < kSubgroupCols ? n - i : kSubgroupCols;
+      const L value = scale == 0 ? L::set(0) : L::load_first(w + i, count);
+      const L units = L::div(value, L::set(scale == 0 ? 1 : scale));
+      const float step = int4_step(units);
+      steps[i / kSubgroupCols] = static_cast<uint8_t>(step);
+      int8_t all[16];
+      L::store_int8(all, int4_values(units, L::set(step)));
+      __builtin_memcpy(values + i, all, count);
+    }
+    return static_cast<uint16_t>(bits >> 16);
+  }
+
+  // The biased codes of a block of form int4, as they lie in one of form int8. Writes whole pairs
+  // of quads.
+  static void expand(const std::byte* block, size_t quads, uint8_t* codes) {
+    constexpr size_t kQuads = kSubgroupCols / kQuadCols;
+    for (size_t lane = 0; lane < kInt8PanelRows; lane += P::kLanes) {
+      const std::byte* rows = block + kBlockScaleBytes + 4 * lane;
+      const auto* pairs = reinterpret_cast<const uint8_t*>(rows + kBlockStepBytes);
+      for (size_t first = 0; first < quads; first += kQuads) {
+        const auto steps = P::steps(rows, static_cast<int>(first / kQuads));
+        const size_t end = first + kQuads < quads ? first + kQuads : quads;
+        for (size_t q = first; q < end; q += 2) {
+          uint8_t* to = codes + q * kQuadBytes + 4 * lane;
+          P::expand(pairs + q / 2 * kQuadBytes, steps, to, to + kQuadBytes);
+        }
+      }
+    }
   }
 
   // sums[t][v] += the integer dot of row t and the weights of vector v. Few rows are summed in
@@ -127,11 +190,17 @@ struct Int8Body {
     }
   }
 
+  // A panel's block of a group, in form int8.
+  struct Block {
+    const std::byte* scales;
+    const uint8_t* codes;
+    size_t quads;
+  };
+
   // One group of T rows times a panel's block.
   template <int T>
-  static void tile(const std::byte* block, size_t quads, const Int8Rows& in, size_t at_code,
-                   size_t at_group, float* acc, bool first) {
-    const auto* codes = reinterpret_cast<const uint8_t*>(block + kBlockScaleBytes);
+  static void tile(const Block& block, const Int8Rows& in, size_t at_code, size_t at_group,
+                   float* acc, bool first) {
     const int8_t* x = in.codes + at_code;
     const size_t stride = in.code_stride;
     constexpr int V = P::kVectors;
@@ -140,10 +209,10 @@ struct Int8Body {
       for (int t = 0; t < T; ++t) {
         for (int v = 0; v < V; ++v) sums[t][v] = P::start(in.shifts + at_group + t * in.groups);
       }
-      accumulate<T>(codes + half * V * P::kBytes, quads, x, stride, sums);
+      accumulate<T>(block.codes + half * V * P::kBytes, block.quads, x, stride, sums);
       for (int v = 0; v < V; ++v) {
         const int lane = (half * V + v) * P::kLanes;
-        const auto scale = P::scales(block + 2 * lane);
+        const auto scale = P::scales(block.scales + 2 * lane);
         for (int t = 0; t < T; ++t) {
           float* to = acc + t * kInt8PanelRows + lane;
           const auto factor = P::mul(scale, P::set(in.scales[at_group + t * in.groups]));
@@ -154,27 +223,26 @@ struct Int8Body {
   }
 
   template <int T>
-  static void rows(size_t count, const std::byte* block, size_t quads, Int8Rows in, size_t at_code,
+  static void rows(size_t count, const Block& block, const Int8Rows& in, size_t at_code,
                    size_t at_group, float* acc, bool first) {
     if constexpr (T > 0) {
-      if (count == T) return tile<T>(block, quads, in, at_code, at_group, acc, first);
-      rows<T - 1>(count, block, quads, in, at_code, at_group, acc, first);
+      if (count == T) return tile<T>(block, in, at_code, at_group, acc, first);
+      rows<T - 1>(count, block, in, at_code, at_group, acc, first);
     }
   }
 
   // 16 rows times a panel's block, where the path multiplies squares.
-  static void square(const std::byte* block, size_t quads, const Int8Rows& in, size_t at_code,
-                     size_t at_group, float* acc, bool first) {
+  static void square(const Block& block, const Int8Rows& in, size_t at_code, size_t at_group,
+                     float* acc, bool first) {
     alignas(64) int32_t sums[P::kSquareRows * kInt8PanelRows];
-    P::square(reinterpret_cast<const uint8_t*>(block + kBlockScaleBytes), quads, in.codes + at_code,
-              in.code_stride, sums);
+    P::square(block.codes, block.quads, in.codes + at_code, in.code_stride, sums);
     for (int t = 0; t < P::kSquareRows; ++t) {
       const auto shift = P::start(in.shifts + at_group + t * in.groups);
       const auto x_scale = P::set(in.scales[at_group + t * in.groups]);
       for (size_t lane = 0; lane < kInt8PanelRows; lane += P::kLanes) {
         float* to = acc + t * kInt8PanelRows + lane;
         const auto sum = P::sum(P::load_sums(sums + t * kInt8PanelRows + lane), shift);
-        const auto factor = P::mul(P::scales(block + 2 * lane), x_scale);
+        const auto factor = P::mul(P::scales(block.scales + 2 * lane), x_scale);
         P::store(to, P::fma(P::to_float(sum), factor, first ? P::set(0) : P::load(to)));
       }
     }
@@ -188,13 +256,13 @@ struct Int8Body {
   }
 
   // All rows times one block, in tiles of nearly equal size.
-  static void group(const Int8Products& p, const std::byte* block, size_t quads, size_t at_code,
-                    size_t at_group, float* acc, bool first) {
+  static void group(const Int8Products& p, const Block& block, size_t at_code, size_t at_group,
+                    float* acc, bool first) {
     Int8Rows in = p.in;
     size_t left = p.rows;
     if constexpr (P::kSquareRows != 0) {
-      while (left >= P::kSquareRows && quads % P::kSquareQuads == 0) {
-        square(block, quads, in, at_code, at_group, acc, first);
+      while (left >= P::kSquareRows && block.quads % P::kSquareQuads == 0) {
+        square(block, in, at_code, at_group, acc, first);
         skip(P::kSquareRows, in, acc);
         left -= P::kSquareRows;
       }
@@ -202,7 +270,7 @@ struct Int8Body {
     size_t tiles = (left + P::kTile - 1) / P::kTile;
     for (; left != 0; --tiles) {
       const size_t count = (left + tiles - 1) / tiles;
-      rows<P::kTile>(count, block, quads, in, at_code, at_group, acc, first);
+      rows<P::kTile>(count, block, in, at_code, at_group, acc, first);
       skip(count, in, acc);
       left -= count;
     }
@@ -217,6 +285,7 @@ struct Int8Body {
   static void products(const Int8Products& p) {
     alignas(64) float acc[kInt8RowsMax * kInt8PanelRows];
     alignas(64) float waiting[3][kInt8RowsMax * kInt8PanelRows];  // of the tree over 8 segments
+    alignas(64) uint8_t expanded[kGroupCols / kQuadCols * kQuadBytes];
     const size_t values = p.rows * kInt8PanelRows;
     const size_t cols = p.contraction.cols;
     const std::byte* block = p.panel;
@@ -227,8 +296,17 @@ struct Int8Body {
       for (size_t begin = 0; begin < cols; begin += kGroupCols, ++at_group) {
         const size_t n = cols - begin < kGroupCols ? cols - begin : kGroupCols;
         const size_t quads = (n + kQuadCols - 1) / kQuadCols;
-        group(p, block, quads, at_code + begin, at_group, acc, begin == 0);
-        block += kBlockScaleBytes + quads * kQuadBytes;
+        const std::byte* next = block + kBlockScaleBytes;
+        if (p.form == PanelForm::int4) {
+          expand(block, quads, expanded);
+          group(p, {block, expanded, quads}, at_code + begin, at_group, acc, begin == 0);
+          next += kBlockStepBytes + (quads + 1) / 2 * kQuadBytes;
+        } else {
+          const auto* codes = reinterpret_cast<const uint8_t*>(next);
+          group(p, {block, codes, quads}, at_code + begin, at_group, acc, begin == 0);
+          next += quads * kQuadBytes;
+        }
+        block = next;
       }
       at_code += (cols + 3) / 4 * 4;
       size_t level = 0;
@@ -245,7 +323,7 @@ struct Int8Body {
   }
 
   static constexpr Int8Kernels table(const char* name) {
-    return {name, quantize, quantize_weights, products};
+    return {name, quantize, quantize_weights, quantize_int4, products};
   }
 };
 

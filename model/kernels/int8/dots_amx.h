@@ -16,14 +16,16 @@ struct AmxDots : VnniDots {
   static constexpr int kSquareQuads = 16;  // what a step takes: its contraction is a multiple
 
   static void enter() {
-    struct alignas(64) {
+    // Constant, because what loads it doesn't tell the compiler that it reads all of it.
+    struct alignas(64) Shapes {
       uint8_t palette = 1;
       uint8_t start_row = 0;
       uint8_t reserved[14] = {};
       uint16_t row_bytes[16] = {64, 64, 64, 64, 64};
       uint8_t rows[16] = {16, 16, 16, 16, 16};
-    } shapes;
-    _tile_loadconfig(&shapes);
+    };
+    static constexpr Shapes kShapes;
+    _tile_loadconfig(&kShapes);
   }
   static void leave() { _tile_release(); }
 

@@ -31,6 +31,30 @@ struct Avx2Dots {
   static void enter() {}
   static void leave() {}
 
+  // Of form int4: a row's step in both halves of its 32 bits, and 128 - 8 * step in each byte.
+  struct Steps {
+    __m256i by;
+    __m256i bias;
+  };
+  static Steps steps(const std::byte* p, int subgroup) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i shifted = _mm256_srlv_epi32(all, _mm256_set1_epi32(4 * subgroup));
+    const __m256i one = _mm256_and_si256(shifted, _mm256_set1_epi32(15));
+    const __m256i by = _mm256_or_si256(one, _mm256_slli_epi32(one, 16));
+    const __m256i bytes = _mm256_or_si256(by, _mm256_slli_epi32(by, 8));
+    return {by, _mm256_sub_epi8(_mm256_set1_epi8(-128), _mm256_slli_epi32(bytes, 3))};
+  }
+  // step * (value + 8) is at most 225, so a product of 16 bits is that of both its bytes.
+  static __m256i codes(__m256i values, const Steps& s) {
+    const __m256i low = _mm256_and_si256(values, _mm256_set1_epi8(15));
+    return _mm256_add_epi8(_mm256_mullo_epi16(low, s.by), s.bias);
+  }
+  static void expand(const uint8_t* pairs, const Steps& s, uint8_t* low, uint8_t* high) {
+    const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(low), codes(both, s));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high), codes(_mm256_srli_epi16(both, 4), s));
+  }
+
   static Int zero() { return _mm256_setzero_si256(); }
   static Int start(const int32_t*) { return zero(); }
   static Weights weights(const uint8_t* p) {

@@ -30,6 +30,30 @@ struct Avx512Sums {
   static void enter() {}
   static void leave() {}
 
+  // Of form int4: a row's step in both halves of its 32 bits, and 128 - 8 * step in each byte.
+  struct Steps {
+    __m512i by;
+    __m512i bias;
+  };
+  static Steps steps(const std::byte* p, int subgroup) {
+    const __m512i all = _mm512_loadu_si512(reinterpret_cast<const void*>(p));
+    const __m512i shifted = _mm512_srlv_epi32(all, _mm512_set1_epi32(4 * subgroup));
+    const __m512i one = _mm512_and_si512(shifted, _mm512_set1_epi32(15));
+    const __m512i by = _mm512_or_si512(one, _mm512_slli_epi32(one, 16));
+    const __m512i bytes = _mm512_or_si512(by, _mm512_slli_epi32(by, 8));
+    return {by, _mm512_sub_epi8(_mm512_set1_epi8(-128), _mm512_slli_epi32(bytes, 3))};
+  }
+  // step * (value + 8) is at most 225, so a product of 16 bits is that of both its bytes.
+  static __m512i codes(__m512i values, const Steps& s) {
+    const __m512i low = _mm512_and_si512(values, _mm512_set1_epi8(15));
+    return _mm512_add_epi8(_mm512_mullo_epi16(low, s.by), s.bias);
+  }
+  static void expand(const uint8_t* pairs, const Steps& s, uint8_t* low, uint8_t* high) {
+    const __m512i both = load_codes(pairs);
+    _mm512_storeu_si512(reinterpret_cast<void*>(low), codes(both, s));
+    _mm512_storeu_si512(reinterpret_cast<void*>(high), codes(_mm512_srli_epi16(both, 4), s));
+  }
+
   static Int zero() { return _mm512_setzero_si512(); }
   static Int broadcast(const int8_t* p) {
     int32_t four = 0;

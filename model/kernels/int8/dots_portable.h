@@ -28,6 +28,27 @@ struct PortableDots {
   static void enter() {}
   static void leave() {}
 
+  // Of form int4: the eight steps of each row.
+  struct Steps {
+    uint8_t v[16];
+  };
+  static Steps steps(const std::byte* p, int subgroup) {
+    Steps out;
+    for (int i = 0; i < 16; ++i) {
+      uint32_t all = 0;
+      __builtin_memcpy(&all, p + 4 * i, 4);
+      out.v[i] = static_cast<uint8_t>(all >> (4 * subgroup) & 15);
+    }
+    return out;
+  }
+  static void expand(const uint8_t* pairs, const Steps& s, uint8_t* low, uint8_t* high) {
+    for (int i = 0; i < 64; ++i) {
+      const int step = s.v[i / 4];
+      low[i] = static_cast<uint8_t>(step * ((pairs[i] & 15) - 8) + 128);
+      high[i] = static_cast<uint8_t>(step * ((pairs[i] >> 4) - 8) + 128);
+    }
+  }
+
   static Int zero() { return {}; }
   static Int start(const int32_t*) { return zero(); }
   static Weights weights(const uint8_t* p) { return {p}; }

@@ -13,7 +13,17 @@
 // A panel is 32 weight rows. Its block of a group: 32 bfloat16 scales, then for each four columns
 // ("quad") 32 times 4 biased codes (code + 128). What the bias adds to a sum is the same for every
 // weight row, so `shifts` takes it off: -128 * the sum of a row's codes. Missing rows and columns
-// have code 0 and scale 0. Thread safety: pure functions.
+// have code 0 and scale 0.
+//
+// Form int4: a group's codes are products of two small integers, code = step * value, a step of
+// 0..15 for each subgroup of 16 columns and a value of -8..7 for each column, so they are codes of
+// -120..105 like any others. scale = max|w| / 105, rounded up to bfloat16. With m = max|w| / scale
+// of a subgroup, its step is that of ceil(m / 7) (at least 1) and the four below (down to 1) whose
+// squared error is the least, the greater one of equals; value = round(w / scale / step), clamped.
+// A block is 32 scales, 32 times the row's eight steps in 32 bits, then for each two quads 32 times
+// 4 bytes, value + 8 of the first quad in the low half of a byte. A block is turned into biased
+// codes as it is read, exactly, and multiplied like one of form int8.
+// Thread safety: pure functions.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +36,14 @@ inline constexpr size_t kQuadCols = 4;
 inline constexpr size_t kInt8PanelRows = 32;
 inline constexpr size_t kQuadBytes = kInt8PanelRows * kQuadCols;
 inline constexpr size_t kBlockScaleBytes = kInt8PanelRows * 2;
+inline constexpr size_t kSubgroupCols = 16;                    // form int4
+inline constexpr size_t kBlockStepBytes = kInt8PanelRows * 4;  // form int4
+inline constexpr float kStepMax = 15;
+inline constexpr float kValueMax = 7;
 inline constexpr size_t kInt8RowsMax = 96;           // of one call
 inline constexpr float kQuantisedLeast = 0x1p-100f;  // a group of smaller values is zero
+
+enum class PanelForm : uint8_t { int8, int4 };
 
 // How the columns of a product are cut.
 struct Contraction {
@@ -58,6 +74,7 @@ struct Int8Products {
   Int8Rows in;
   size_t rows;  // at most kInt8RowsMax
   const std::byte* panel;
+  PanelForm form;
   Contraction contraction;
   float* out;
   size_t out_stride;
@@ -69,6 +86,8 @@ struct Int8Kernels {
   void (*quantize)(const Int8Quantize& args);
   // One weight row's group of n columns: codes [n], not biased; returns the scale's bfloat16 bits.
   uint16_t (*quantize_weights)(const float* w, size_t n, int8_t* codes);
+  // The same of form int4: values [n], and steps [ceil(n / 16)].
+  uint16_t (*quantize_int4)(const float* w, size_t n, int8_t* values, uint8_t* steps);
   void (*products)(const Int8Products& args);
 };
 

@@ -79,7 +79,7 @@ void multiply_panels(const Kernels& kernels, const Int8Rows& in, size_t rows, co
     const Int8Rows some{in.codes + r * in.code_stride, in.scales + r * in.groups,
                         in.shifts + r * in.groups, in.code_stride, in.groups};
     for (size_t p = begin; p < end; ++p) {
-      kernels.int8->products({some, count, weights.panel(p), contraction,
+      kernels.int8->products({some, count, weights.panel(p), weights.shape().form, contraction,
                               out + r * out_stride + weights.first_row(p) - first, out_stride,
                               weights.rows_of(p)});
     }

@@ -1,4 +1,5 @@
-// Panels: a weight as INT8 panels of 32 rows (int8.h says what lies in one), and views of it.
+// Panels: a weight as INT8 or 4-bit panels of 32 rows (int8.h says what lies in one), and views of
+// it.
 //
 // Rows are cut into units of equal size (a head's rows, or all of them) and each unit into panels,
 // the last of a unit filled with zero rows, so that a rank may own whole units. Columns are cut
@@ -18,6 +19,7 @@ struct PanelShape {
   size_t cols = 0;
   size_t unit_rows = 0;   // a divisor of the rows; 0: all of them
   unsigned segments = 1;  // a divisor of the columns; a power of two, at most kSegmentsMax
+  PanelForm form = PanelForm::int8;
 
   size_t unit() const { return unit_rows == 0 ? rows : unit_rows; }
   size_t unit_panels() const { return (unit() + kInt8PanelRows - 1) / kInt8PanelRows; }

@@ -96,7 +96,7 @@ std::unique_ptr<Attention> make_attention(const checkpoint::NumericMode& mode,
                                           const checkpoint::ModelConfig& config, uint32_t tp,
                                           uint32_t rows_max, kernels::Team& team) {
   if (mode.packed()) return std::make_unique<FastAttention>(config, tp, rows_max, team);
-  return std::make_unique<ExactAttention>(config, tp, rows_max, team);
+  return std::make_unique<ExactAttention>(config, tp, rows_max, team, mode.entries);
 }
 
 }  // namespace baton::layers

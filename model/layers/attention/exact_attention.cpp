@@ -15,8 +15,9 @@ constexpr kernels::RunningSoftmax kEmpty{-std::numeric_limits<float>::infinity()
 }  // namespace
 
 ExactAttention::ExactAttention(const checkpoint::ModelConfig& config, uint32_t tp,
-                               uint32_t rows_max, kernels::Team& team)
-    : Attention(config, tp, rows_max, team) {
+                               uint32_t rows_max, kernels::Team& team,
+                               checkpoint::EntryForm entries)
+    : Attention(config, tp, rows_max, team), widens_(entries == checkpoint::EntryForm::bf16) {
   const size_t group = std::min<size_t>(kDecodeGroup, rows_max);
   absorbed_.resize(group * heads_ * entry_);
   attended_.resize(group * heads_ * latent_);
@@ -25,6 +26,7 @@ ExactAttention::ExactAttention(const checkpoint::ModelConfig& config, uint32_t t
   const size_t items = std::max<size_t>({rows_max, kHeadGroup, kDecodeGroup});
   threads_.resize(team.pool().size());
   for (ThreadBuffers& mine : threads_) {
+    mine.entries.resize(widens_ ? kBlock * entry_ : 0);
     mine.expanded.resize(std::max(kBlock * (qk_ + v_), nope_ * latent_));
     mine.scores.resize(items * kBlock);
     mine.corrections.resize(items);
@@ -34,12 +36,20 @@ ExactAttention::ExactAttention(const checkpoint::ModelConfig& config, uint32_t t
 }
 
 void ExactAttention::store_entry(const float* entry, std::byte* to) const {
-  std::memcpy(to, entry, entry_ * sizeof(float));
+  if (widens_) {
+    team_.kernels().tiles->to_bf16(entry, entry_, reinterpret_cast<uint8_t*>(to));
+  } else {
+    std::memcpy(to, entry, entry_ * sizeof(float));
+  }
 }
 
 const float* ExactAttention::block_entries(const Pass& pass, std::span<const PageId> pages,
-                                           size_t block) const {
-  return reinterpret_cast<const float*>(pass.cache.entry(pages[block], pass.layer, 0));
+                                           size_t block, size_t count, unsigned thread) {
+  const std::byte* entries = pass.cache.entry(pages[block], pass.layer, 0);
+  if (!widens_) return reinterpret_cast<const float*>(entries);
+  float* widened = threads_[thread].entries.data();
+  team_.kernels().unpack({entries, nullptr, kernels::Format::bf16, 0, count * entry_}, widened);
+  return widened;
 }
 
 void ExactAttention::finish(const kernels::RunningSoftmax& state, float* out, size_t n) const {
@@ -72,7 +82,8 @@ void ExactAttention::prefill_head(const Pass& pass, const Run& run, size_t head,
   const size_t end = size_t{run.first} + run.count;  // positions
   for (size_t begin = 0; begin < end; begin += kBlock) {
     const size_t count = std::min(kBlock, end - begin);
-    expand_block(pass, block_entries(pass, run.pages, begin / kBlock), count, head, thread);
+    const float* entries = block_entries(pass, run.pages, begin / kBlock, count, thread);
+    expand_block(pass, entries, count, head, thread);
     const float* keys = mine.expanded.data();
     const float* values = keys + kBlock * qk_;
     const size_t from = begin > run.first ? begin - run.first : 0;  // earlier rows don't see it
@@ -146,7 +157,7 @@ void ExactAttention::attend_latent(const Pass& pass, uint32_t row, size_t slot, 
   const auto pages = pass.plan.run_of(row).pages;
   for (size_t begin = 0; begin < end; begin += kBlock) {
     const size_t count = std::min(kBlock, end - begin);
-    const float* entries = block_entries(pass, pages, begin / kBlock);
+    const float* entries = block_entries(pass, pages, begin / kBlock, count, thread);
     k.dots({q, heads, entries, entry_, count, entry_, 1, mine.scores.data(), kBlock});
     for (size_t h = 0; h < heads; ++h) {
       mine.counts[h] = static_cast<uint32_t>(count);

@@ -1,5 +1,6 @@
-// ExactAttention: how rows attend in mode `exact`: float32 entries, weights as the checkpoint has
-// them, the canonical kernels.
+// ExactAttention: how rows attend in modes `exact` and `bf16`: weights as the checkpoint has them,
+// the canonical kernels. Entries are float32, or BF16 that is widened block by block, after which
+// the arithmetic is the same.
 //
 // Thread safety: see Attention.
 #pragma once
@@ -11,15 +12,16 @@ namespace baton::layers {
 class ExactAttention final : public Attention {
  public:
   ExactAttention(const checkpoint::ModelConfig& config, uint32_t tp, uint32_t rows_max,
-                 kernels::Team& team);
+                 kernels::Team& team, checkpoint::EntryForm entries);
 
  protected:
-  size_t entry_bytes() const override { return entry_ * sizeof(float); }
+  size_t entry_bytes() const override { return entry_ * (widens_ ? 2 : sizeof(float)); }
   void store_entry(const float* entry, std::byte* to) const override;
   void attend_rows(const Pass& pass) override;
 
  private:
   struct ThreadBuffers {
+    std::vector<float> entries;   // [64, entry], of a block that is widened
     std::vector<float> expanded;  // keys [64, qk] and values [64, v]; or key rows [nope, kv_lora]
     std::vector<float> scores;    // [rows or heads of an item, 64]
     std::vector<float> corrections;  // [the same]
@@ -36,8 +38,11 @@ class ExactAttention final : public Attention {
   void attend_latent(const Pass& pass, uint32_t row, size_t slot, size_t head, size_t heads,
                      unsigned thread);
   void finish(const kernels::RunningSoftmax& state, float* out, size_t n) const;
-  const float* block_entries(const Pass& pass, std::span<const PageId> pages, size_t block) const;
+  // The first `count` entries of a block as float32. [count, entry]
+  const float* block_entries(const Pass& pass, std::span<const PageId> pages, size_t block,
+                             size_t count, unsigned thread);
 
+  bool widens_;                    // entries are BF16
   std::vector<float> absorbed_;    // [decode group, heads, entry]
   std::vector<float> attended_;    // [decode group, heads, latent]
   std::vector<float> expanded_;    // [decode group, heads, v]

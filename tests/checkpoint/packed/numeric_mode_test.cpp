@@ -25,6 +25,9 @@ TEST(NumericMode, ExactIsTheReferenceAndFastPacks) {
   const auto exact = find_numeric_mode("exact").value();
   EXPECT_FALSE(exact.packed());
   EXPECT_EQ(exact.entry_bytes(config), 576u * 4);
+  const auto bf16 = find_numeric_mode("bf16").value();
+  EXPECT_FALSE(bf16.packed());
+  EXPECT_EQ(bf16.entry_bytes(config), 1152u);
   const auto fast = find_numeric_mode("fast").value();
   EXPECT_TRUE(fast.packed());
   EXPECT_EQ(fast.entry_bytes(config), 1152u) << "a latent entry of DeepSeek-V3";
@@ -37,11 +40,26 @@ TEST(NumericMode, AnotherRevisionIsAnotherModeToItsPeers) {
   EXPECT_EQ(mode.manifest_name(), "fast-2");
 }
 
+TEST(NumericMode, TheBitsOfExpertsChooseAMode) {
+  const auto four = find_numeric_mode("fast", 4).value();
+  EXPECT_EQ(four.name, "fast-e4");
+  EXPECT_EQ(four.weights, WeightForm::int8);
+  EXPECT_EQ(four.experts, WeightForm::int4);
+  EXPECT_EQ(four.entries, EntryForm::bf16);
+  EXPECT_EQ(find_numeric_mode("fast-e4", 8)->name, "fast");
+  EXPECT_EQ(find_numeric_mode("fast-e4", 0)->name, "fast-e4");
+  EXPECT_EQ(find_numeric_mode("exact", 0)->name, "exact");
+  const auto refused = find_numeric_mode("exact", 4);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+  EXPECT_FALSE(find_numeric_mode("fast", 5));
+}
+
 TEST(NumericMode, AnUnknownOneIsRefusedWithTheOnesThereAre) {
   const auto refused = find_numeric_mode("sloppy");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-  EXPECT_NE(refused.error().message.find("exact, fast"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("exact, bf16, fast, fast-e4"), std::string::npos);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class Packed : public ::testing::Test {
     bytes_ = read_file(path_);
   }
   Result<PackedFile> open(const PackedIdentity& identity) const {
-    return PackedFile::open(path_, PackedLayout(*checkpoint_), identity);
+    return PackedFile::open(path_, PackedLayout(*checkpoint_, mode_), identity);
   }
   Result<PackedFile> open() const { return open({mode_, checkpoint_->fingerprint()}); }
   std::string refusal(const std::string& bytes) const {
@@ -45,7 +45,7 @@ TEST_F(Packed, EveryTensorIsVerified) {
 }
 
 TEST_F(Packed, AFlippedBitIsFoundInItsTensor) {
-  const PackedLayout layout(*checkpoint_);
+  const PackedLayout layout(*checkpoint_, mode_);
   const auto& tensors = layout.tensors();
   for (const size_t i : {size_t{0}, tensors.size() / 2, tensors.size() - 1}) {
     auto bytes = bytes_;
@@ -64,7 +64,7 @@ TEST_F(Packed, AFlippedBitIsFoundInItsTensor) {
 }
 
 TEST_F(Packed, AnyDamageToTheHeaderIsRefused) {
-  const size_t covered = packed_header_bytes(PackedLayout(*checkpoint_).tensors().size());
+  const size_t covered = packed_header_bytes(PackedLayout(*checkpoint_, mode_).tensors().size());
   for (size_t at = 0; at < covered; at += at < 96 ? 1 : 61) {
     auto bytes = bytes_;
     bytes[at] ^= 1;

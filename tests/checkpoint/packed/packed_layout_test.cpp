@@ -11,10 +11,10 @@ namespace {
 using testing::CheckpointSpec;
 using testing::TemporaryFolder;
 
-PackedLayout layout_of(const CheckpointSpec& spec) {
+PackedLayout layout_of(const CheckpointSpec& spec, std::string_view mode = "fast") {
   const TemporaryFolder folder;
   testing::write_checkpoint(spec, folder.path());
-  return PackedLayout(Checkpoint::open(folder.path()).value());
+  return PackedLayout(Checkpoint::open(folder.path()).value(), find_numeric_mode(mode).value());
 }
 
 TEST(PackedLayout, TensorsFollowOneAnotherWithoutOverlap) {
@@ -67,6 +67,17 @@ TEST(PackedLayout, RanksCutHeadsByUnitsAndTheOutputProjectionBySegments) {
   EXPECT_EQ(layout.find(kv_b + "#values")->shape, (kernels::PanelShape{12 * v, latent, v}));
   EXPECT_EQ(layout.find(kv_b + "#absorb")->shape, (kernels::PanelShape{12 * latent, nope, latent}));
   EXPECT_EQ(layout.find(kv_b + "#keys")->source, kv_b);
+}
+
+TEST(PackedLayout, OnlyRoutedExpertsHaveFourBits) {
+  const PackedLayout bytes = layout_of({});
+  const PackedLayout layout = layout_of({}, "fast-e4");
+  ASSERT_EQ(layout.tensors().size(), bytes.tensors().size());
+  for (const PackedTensor& tensor : layout.tensors()) {
+    const bool routed = tensor.name.find(".mlp.experts.") != std::string::npos;
+    EXPECT_EQ(tensor.shape.form == kernels::PanelForm::int4, routed) << tensor.name;
+  }
+  EXPECT_LT(layout.file_bytes(), bytes.file_bytes());
 }
 
 TEST(PackedLayout, ATiedHeadIsTheEmbedding) {

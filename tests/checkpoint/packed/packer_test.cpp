@@ -20,24 +20,25 @@ using testing::write_file;
 const NumericMode kFast = find_numeric_mode("fast").value();
 
 struct Model {
-  explicit Model(const CheckpointSpec& spec = {}) {
+  explicit Model(const CheckpointSpec& spec = {}, const NumericMode& packs = kFast) : mode(packs) {
     testing::write_checkpoint(spec, folder.path());
     checkpoint.emplace(Checkpoint::open(folder.path()).value());
   }
   Result<PackedFile> open(const kernels::Kernels& kernels = kernels::best_kernels(),
                           unsigned threads = 2) const {
     ThreadPool pool(threads);
-    return open_packed(*checkpoint, {kFast, packed.path()}, kernels, pool);
+    return open_packed(*checkpoint, {mode, packed.path()}, kernels, pool);
   }
   Result<PackedFile> replace() const {
     ThreadPool pool(2);
-    return replace_packed(*checkpoint, {kFast, packed.path()}, kernels::best_kernels(), pool);
+    return replace_packed(*checkpoint, {mode, packed.path()}, kernels::best_kernels(), pool);
   }
   size_t files() const {
     return static_cast<size_t>(
         std::distance(std::filesystem::directory_iterator(packed.path()), {}));
   }
 
+  NumericMode mode;
   TemporaryFolder folder;
   TemporaryFolder packed;
   std::optional<Checkpoint> checkpoint;
@@ -71,17 +72,26 @@ std::vector<float> source_row(const Checkpoint& checkpoint, const PackedTensor& 
   }
 }
 
-class PackerOf : public ::testing::TestWithParam<bool> {};
+struct PackerCase {
+  const char* name;
+  bool fp8;
+  const char* mode;
+};
 
-INSTANTIATE_TEST_SUITE_P(Formats, PackerOf, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "fp8" : "bf16"; });
+class PackerOf : public ::testing::TestWithParam<PackerCase> {};
+
+INSTANTIATE_TEST_SUITE_P(Formats, PackerOf,
+                         ::testing::Values(PackerCase{"fp8", true, "fast"},
+                                           PackerCase{"bf16", false, "fast"},
+                                           PackerCase{"bf16_e4", false, "fast-e4"}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST_P(PackerOf, QuantisesEveryRowOfEveryTensor) {
   CheckpointSpec spec;
-  spec.fp8 = GetParam();
+  spec.fp8 = GetParam().fp8;
   spec.config["hidden_size"] = 136;
   spec.config["kv_lora_rank"] = 130;
-  const Model model(spec);
+  const Model model(spec, find_numeric_mode(GetParam().mode).value());
   const auto file = model.open().value();
   for (const PackedTensor& tensor : file.layout().tensors()) {
     const kernels::Panels panels = file.panels(tensor);
@@ -89,7 +99,8 @@ TEST_P(PackerOf, QuantisesEveryRowOfEveryTensor) {
     for (size_t row = 0; row < panels.rows(); row += 1 + panels.rows() / 9) {
       const auto source = source_row(*model.checkpoint, tensor, row);
       ASSERT_EQ(source.size(), panels.cols()) << tensor.name;
-      const auto slow = kernels::testing::slow_quantize_weights(source.data(), contraction);
+      const auto slow =
+          kernels::testing::slow_quantize_form(tensor.shape.form, source.data(), contraction);
       std::vector<float> packed(panels.cols());
       unpack_row(panels, row, packed);
       size_t group = 0;
@@ -105,14 +116,34 @@ TEST_P(PackerOf, QuantisesEveryRowOfEveryTensor) {
 }
 
 TEST(Packer, TheSameBytesByAnyPathAndThreads) {
-  const Model model;
-  const auto expected =
-      read_file(model.open(*kernels::kernels_for(kernels::Isa::portable), 1).value().path());
-  for (const unsigned threads : {1u, 3u}) {
-    const auto path = model.open().value().path();
-    std::filesystem::remove(path);
-    EXPECT_EQ(read_file(model.open(kernels::best_kernels(), threads).value().path()), expected);
+  for (const char* mode : {"fast", "fast-e4"}) {
+    const Model model({}, find_numeric_mode(mode).value());
+    const auto expected =
+        read_file(model.open(*kernels::kernels_for(kernels::Isa::portable), 1).value().path());
+    for (const unsigned threads : {1u, 3u}) {
+      const auto path = model.open().value().path();
+      std::filesystem::remove(path);
+      EXPECT_EQ(read_file(model.open(kernels::best_kernels(), threads).value().path()), expected);
+    }
   }
+}
+
+TEST(Packer, ModesHaveFilesOfTheirOwn) {
+  const Model model;
+  const auto eight = model.open().value();
+  ThreadPool pool(1);
+  const auto four =
+      open_packed(*model.checkpoint, {find_numeric_mode("fast-e4").value(), model.packed.path()},
+                  kernels::best_kernels(), pool);
+  ASSERT_TRUE(four);
+  EXPECT_NE(four->path(), eight.path());
+  std::filesystem::copy_file(eight.path(), four->path(),
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto refused = PackedFile::open(
+      four->path(), PackedLayout(*model.checkpoint, find_numeric_mode("fast-e4").value()),
+      {find_numeric_mode("fast-e4").value(), model.checkpoint->fingerprint()});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("another mode"), std::string::npos);
 }
 
 TEST(Packer, PacksOnceAndLeavesOneFile) {

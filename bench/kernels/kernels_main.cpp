@@ -1,0 +1,260 @@
+// kernels_bench: each kernel of each path that this processor has, beside its share of the roofline
+// that the peaks of the same run make: the time that its operations or its bytes must take at
+// least, over the time that it took. One thread, and its processor time in peaks and figures alike,
+// so that other programs of the machine show as little as can be.
+//
+// `GOP/s` counts a product and its addition as two; `GB/s` what comes from memory, which is far
+// more than the caches hold, or nothing where the operands stay in them.
+
+#include <benchmark/benchmark.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/hash/counter_rng.h"
+#include "bench/peaks/peaks.h"
+#include "model/kernels/int8/int8_rows.h"
+#include "model/kernels/matmul.h"
+
+namespace baton::bench {
+namespace {
+
+using kernels::Isa;
+using kernels::Kernels;
+using kernels::PanelForm;
+
+// What this thread has had of its processor.
+class ProcessorTime final : public Clock {
+ public:
+  Instant now() const override {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return Instant(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  }
+  int64_t unix_seconds() const override { return 0; }
+};
+
+constexpr size_t kLargeValues = size_t{1} << 26;  // of what must come from memory
+
+struct Work {
+  double int8_ops = 0;
+  double fp32_flops = 0;
+  double bytes = 0;
+};
+
+std::vector<float> random_values(size_t count) {
+  SeededRandom random(7);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.below(2001)) / 1000 - 1;
+  return values;
+}
+
+// What one iteration did, and the share of what it could have done.
+void report(benchmark::State& state, const Peaks& peaks, const Work& work) {
+  using benchmark::Counter;
+  const double ops = work.int8_ops + work.fp32_flops;
+  const double limit =
+      std::max(work.bytes / peaks.read_bytes,
+               work.int8_ops / peaks.int8_ops + work.fp32_flops / peaks.fp32_flops);
+  const auto rate = [&](double amount) {
+    return Counter(amount, Counter::kIsIterationInvariantRate);
+  };
+  if (ops != 0) state.counters["GOP/s"] = rate(ops * 1e-9);
+  if (work.bytes != 0) state.counters["GB/s"] = rate(work.bytes * 1e-9);
+  state.counters["share_%"] = rate(100 * limit);
+}
+
+struct Path {
+  const Kernels* kernels;
+  Peaks peaks;
+};
+
+struct Product {
+  size_t rows, weights, cols;
+};
+
+// Quantised rows times a packed weight, from panel to panel.
+void packed_products(benchmark::State& state, const Path& path, PanelForm form, Product size) {
+  const Kernels& k = *path.kernels;
+  const kernels::PanelShape shape{size.weights, size.cols, 0, 1, form};
+  std::vector<std::byte> packed(shape.bytes());
+  const kernels::Panels panels(shape, packed.data());
+  const auto w = random_values(kernels::kInt8PanelRows * size.cols);
+  pack_panel(k, shape, w, packed.data());
+  for (size_t p = 1; p < panels.panels(); ++p) {
+    std::copy_n(packed.data(), panels.stride(), packed.data() + p * panels.stride());
+  }
+  const auto x = random_values(size.rows * size.cols);
+  kernels::Int8Buffer in(int8_size(size.rows, shape.contraction()));
+  in.shape(shape.contraction(), size.rows);
+  for (size_t r = 0; r < size.rows; ++r) in.quantize(k, r, x.data() + r * size.cols);
+  std::vector<float> out(size.rows * size.weights);
+  for (auto _ : state) {
+    multiply_panels(k, in.rows(), size.rows, panels, 0, panels.panels(), out.data(), size.weights);
+    benchmark::DoNotOptimize(out.data());
+  }
+  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
+  const bool large = size.weights * size.cols >= kLargeValues;
+  report(state, path.peaks,
+         {.int8_ops = 2 * products, .bytes = large ? static_cast<double>(packed.size()) : 0});
+}
+
+// Rows times a stored BF16 weight, in the canonical order.
+void stored_products(benchmark::State& state, const Path& path, Product size) {
+  const std::vector<uint16_t> halves(size.weights * size.cols, 0x3f81);
+  const kernels::Matrix matrix(kernels::Format::bf16,
+                               reinterpret_cast<const std::byte*>(halves.data()), size.weights,
+                               size.cols);
+  const auto x = random_values(size.rows * size.cols);
+  std::vector<float> scratch(kernels::panel_floats(size.cols));
+  std::vector<float> out(size.rows * size.weights);
+  for (auto _ : state) {
+    multiply_rows(*path.kernels, {x.data(), size.cols, nullptr}, size.rows, matrix, 0, size.weights,
+                  1, scratch, out.data(), size.weights);
+    benchmark::DoNotOptimize(out.data());
+  }
+  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
+  const bool large = size.weights * size.cols >= kLargeValues;
+  report(state, path.peaks,
+         {.fp32_flops = 2 * products,
+          .bytes = large ? 2 * static_cast<double>(size.weights * size.cols) : 0});
+}
+
+struct Tile {
+  size_t depth, width, stride;
+};
+
+// A block of 64 positions for a tile of 32 lanes: scores, softmax, what they weigh.
+void attention_tile(benchmark::State& state, const Path& path, Tile tile, bool widens) {
+  constexpr size_t kBlock = 64;
+  constexpr size_t kLanes = kernels::kTileLanes;
+  const auto& k = *path.kernels->tiles;
+  const std::vector<uint16_t> stored(kBlock * tile.stride, 0x3c01);
+  auto keys = random_values(kBlock * std::max(tile.depth, tile.stride));
+  const auto queries = random_values(tile.depth * kLanes);
+  std::vector<float> scores(kBlock * kLanes);
+  std::vector<float> max(kLanes, kernels::kNoScore), sum(kLanes), correction(kLanes);
+  std::vector<float> out(tile.width * kLanes);
+  for (auto _ : state) {
+    if (widens) {
+      path.kernels->unpack({stored.data(), nullptr, kernels::Format::bf16, 0, stored.size()},
+                           keys.data());
+    }
+    k.product({keys.data(), tile.depth, 1, queries.data(), kBlock, tile.depth, kLanes, nullptr,
+               scores.data()});
+    k.softmax({scores.data(), kBlock, kLanes, nullptr, max.data(), sum.data(), correction.data()});
+    k.product({keys.data(), 1, tile.stride, scores.data(), tile.width, kBlock, kLanes,
+               correction.data(), out.data()});
+    benchmark::DoNotOptimize(out.data());
+  }
+  report(state, path.peaks,
+         {.fp32_flops = 2.0 * static_cast<double>(kBlock * kLanes * (tile.depth + tile.width))});
+}
+
+// A kernel of one row, over rows that come from memory.
+template <class Body>
+void rows_of(benchmark::State& state, const Path& path, size_t cols, Body&& body) {
+  std::vector<float> x(kLargeValues / cols * cols, 0.5f);
+  for (auto _ : state) {
+    for (size_t at = 0; at < x.size(); at += cols) body(*path.kernels, x.data() + at, cols);
+  }
+  report(state, path.peaks, {.bytes = static_cast<double>(x.size() * sizeof(float))});
+}
+
+void quantise(benchmark::State& state, const Path& path) {
+  const kernels::Contraction contraction{1, 2048};
+  kernels::Int8Buffer buffer(int8_size(1, contraction));
+  buffer.shape(contraction, 1);
+  rows_of(state, path, 2048, [&](const Kernels& k, const float* x, size_t) {
+    buffer.quantize(k, 0, x);
+    benchmark::DoNotOptimize(buffer);
+  });
+}
+
+void rms_norm(benchmark::State& state, const Path& path) {
+  const std::vector<float> weight(2048, 1.0f);
+  std::vector<float> out(2048);
+  rows_of(state, path, 2048, [&](const Kernels& k, const float* x, size_t n) {
+    k.rms_norm(x, weight.data(), n, 1e-6f, out.data());
+    benchmark::DoNotOptimize(out.data());
+  });
+}
+
+void silu_mul(benchmark::State& state, const Path& path) {
+  std::vector<float> gate(2048, 0.3f);
+  rows_of(state, path, 2048, [&](const Kernels& k, const float* x, size_t n) {
+    k.silu_mul(gate.data(), x, n);
+    benchmark::DoNotOptimize(gate.data());
+  });
+}
+
+void to_bf16(benchmark::State& state, const Path& path) {
+  std::vector<uint8_t> out(2 * 2048);
+  rows_of(state, path, 2048, [&](const Kernels& k, const float* x, size_t n) {
+    k.tiles->to_bf16(x, n, out.data());
+    benchmark::DoNotOptimize(out.data());
+  });
+}
+
+void vocabulary(benchmark::State& state, const Path& path) {
+  rows_of(state, path, 129280, [&](const Kernels& k, const float* x, size_t n) {
+    benchmark::DoNotOptimize(log_sum_exp(k, x, n));
+  });
+}
+
+template <class Body>
+void add(const Path& path, const std::string& name, Body&& body) {
+  benchmark::RegisterBenchmark(fmt::format("{}/{}", name, to_string(path.kernels->isa)).c_str(),
+                               std::forward<Body>(body))
+      ->Unit(benchmark::kMicrosecond);
+}
+
+void add_path(const Path& path) {
+  // An expert of the standard checkpoint, and weights that come from memory.
+  for (const Product size : {Product{1, 65536, 1024}, Product{1, 512, 1024}, Product{16, 512, 1024},
+                             Product{48, 512, 1024}, Product{512, 512, 1024}}) {
+    const std::string text = fmt::format("{}x{}x{}", size.rows, size.weights, size.cols);
+    for (const auto& [name, form] :
+         {std::pair{"int8", PanelForm::int8}, std::pair{"int4", PanelForm::int4}}) {
+      add(path, fmt::format("products_{}/{}", name, text),
+          [=](benchmark::State& s) { packed_products(s, path, form, size); });
+    }
+    if (path.kernels->isa > Isa::avx512) continue;
+    add(path, fmt::format("products_bf16/{}", text),
+        [=](benchmark::State& s) { stored_products(s, path, size); });
+  }
+  add(path, "quantise", [=](benchmark::State& s) { quantise(s, path); });
+  if (path.kernels->isa > Isa::avx512) return;  // what follows is that of AVX-512
+  add(path, "attention_prefill", [=](benchmark::State& s) {
+    attention_tile(s, path, {192, 128, 128}, false);
+  });
+  add(path, "attention_decode", [=](benchmark::State& s) {
+    attention_tile(s, path, {576, 512, 576}, true);
+  });
+  add(path, "rms_norm", [=](benchmark::State& s) { rms_norm(s, path); });
+  add(path, "silu_mul", [=](benchmark::State& s) { silu_mul(s, path); });
+  add(path, "to_bf16", [=](benchmark::State& s) { to_bf16(s, path); });
+  add(path, "log_sum_exp", [=](benchmark::State& s) { vocabulary(s, path); });
+}
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  ThreadPool alone(1);
+  for (unsigned isa = 0; isa < kernels::kIsas; ++isa) {
+    const Kernels* found = kernels::kernels_for(static_cast<Isa>(isa));
+    if (found == nullptr) continue;
+    const Path path{found, measure_peaks(*found, alone, ProcessorTime())};
+    fmt::print(stderr, "{}", describe_machine(*found, 1, path.peaks));
+    add_path(path);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
+
+}  // namespace
+}  // namespace baton::bench
+
+int main(int argc, char** argv) { return baton::bench::main(argc, argv); }

@@ -1,0 +1,42 @@
+#include "model/checkpoint/packed/mode_options.h"
+
+#include <gtest/gtest.h>
+
+namespace baton::checkpoint {
+namespace {
+
+// The mode that these flags come to; "refused" if they are.
+std::string mode_of(std::vector<std::string> flags) {
+  CLI::App app;
+  std::string mode = "exact";
+  add_mode_options(app, mode);
+  std::ranges::reverse(flags);  // as CLI wants them
+  try {
+    app.parse(flags);
+  } catch (const CLI::ParseError&) {
+    return "refused";
+  }
+  return mode;
+}
+
+TEST(ModeOptions, NameAMode) {
+  EXPECT_EQ(mode_of({}), "exact");
+  EXPECT_EQ(mode_of({"--mode", "fast"}), "fast");
+  EXPECT_EQ(mode_of({"--mode", "fast-e4"}), "fast-e4");
+}
+
+TEST(ModeOptions, BitsChooseAmongModesInAnyOrder) {
+  EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "4"}), "fast-e4");
+  EXPECT_EQ(mode_of({"--expert-bits", "4", "--mode", "fast"}), "fast-e4");
+  EXPECT_EQ(mode_of({"--mode", "fast-e4", "--expert-bits", "8"}), "fast");
+  EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "8"}), "fast");
+}
+
+TEST(ModeOptions, WhatThereIsNotIsRefused) {
+  EXPECT_EQ(mode_of({"--mode", "sloppy"}), "refused");
+  EXPECT_EQ(mode_of({"--expert-bits", "4"}), "refused") << "exact has its experts as stored";
+  EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "3"}), "refused");
+}
+
+}  // namespace
+}  // namespace baton::checkpoint
