@@ -53,7 +53,7 @@ struct PrefillLimits {
   Duration beat_interval_min = 20ms;
   Duration drain_max = 60s;
   uint32_t store_pages_max = 4096;    // that are asked of the kvstore at a time
-  Duration store_lookup_max = 250ms;  // for the kvstore to say what it holds; then all is computed
+  Duration store_lookup_max = 500ms;  // for the kvstore to say what it holds; then all is computed
   size_t keep_pages_max = 256;        // that wait for the kvstore; beyond, they are not kept there
   StoreCostLimits store_costs;
   Duration time_max = Duration(3600s);  // of a job that names no deadline
@@ -114,6 +114,7 @@ class PrefillState {
   Load load() const;
   size_t jobs() const { return jobs_.size(); }
   const PrefillCounts& counts() const { return counts_; }
+  const StoreCosts& costs() const { return costs_; }
 
  private:
   using Map = std::map<JobId, Job>;

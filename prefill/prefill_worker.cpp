@@ -241,6 +241,14 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_frames_sent_shared_total", "Frames whose payload was mapped, not sent.", f.shared);
   count("baton_frames_dropped_total", "Frames dropped with their connection.", f.dropped);
   if (store_) add_store_metrics(all, c.store, store_->counts());
+  const StoreCosts& costs = state_.costs();
+  if (costs.page_seconds() > 0)
+    add_gauge(all, "baton_prefill_store_bytes_per_second",
+              "As reading from the kvstore went of late.",
+              static_cast<double>(instance_.pool.format().page_bytes()) / costs.page_seconds());
+  if (costs.token_seconds() > 0)
+    add_gauge(all, "baton_prefill_tokens_per_second", "As computing went of late.",
+              1 / costs.token_seconds());
   add_gauge(all, "baton_layout_info", "Always 1.", 1,
             {{"layout", parallel::to_string(instance_.layout)}});
   model::add_expert_metrics(all, *instance_.runner);

@@ -25,6 +25,9 @@ class StoreCosts {
   void computed(uint32_t tokens, Duration took);
   void read(uint32_t pages, Duration took, Instant now);  // no page came: it has cost the time
 
+  double page_seconds() const { return page_seconds_; }  // to read one; 0: never done
+  double token_seconds() const { return token_seconds_; }
+
   // What is expected; nothing where there is no measurement.
   std::optional<Duration> reading(uint32_t pages, Instant now) const;
   std::optional<Duration> computing(uint32_t pages) const;

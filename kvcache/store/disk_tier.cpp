@@ -152,10 +152,11 @@ void DiskTier::forget(const PageName& name) {
 // ---- reading -----------------------------------------------------------------------------------
 
 std::optional<StoredPage> DiskTier::read(const PageName& name, const Place& place) {
-  std::vector<std::byte> bytes(place.bytes);
+  PageBytes bytes(place.bytes);
   const Segment& segment = segments_.at(place.segment);
-  if (!read_at(segment.descriptor, place.offset + RecordHeader::kBytes, bytes)) return std::nullopt;
-  StoredPage page(name, place.depth, place.digest, std::move(bytes));
+  if (!read_at(segment.descriptor, place.offset + RecordHeader::kBytes, bytes.writable()))
+    return std::nullopt;
+  StoredPage page{name, place.depth, place.digest, std::move(bytes)};
   return page.whole() ? std::optional(std::move(page)) : std::nullopt;
 }
 

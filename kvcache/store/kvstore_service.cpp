@@ -53,6 +53,8 @@ Result<std::unique_ptr<KvstoreService>> KvstoreService::start(boost::asio::any_i
                                                               const KvstoreOptions& options,
                                                               rpc::Connector& connector,
                                                               std::function<void()> fenced) {
+  // Who has the folder is waited for.
+  if (options.store.disk) log.info("opening", {{"folder", options.store.disk->folder.string()}});
   BATON_TRY(store, PageStore::open(options.store));
   if (const DiskTier* disk = store.disk()) {
     log.info("disk", {{"folder", options.store.disk->folder.string()},

@@ -23,8 +23,7 @@ std::optional<RecordHeader> decode_record(std::span<const std::byte, RecordHeade
   MessageReader reader(bytes);
   if (reader.get<uint32_t>() != kMagic || reader.get<uint16_t>() != RecordHeader::kVersion)
     return std::nullopt;
-  if (!checksum_holds(bytes)) return std::nullopt;
-  reader.get<uint16_t>();
+  if (reader.get<uint16_t>() != 0 || !checksum_holds(bytes)) return std::nullopt;
   RecordHeader header;
   header.segment = reader.get<uint32_t>();
   header.offset = reader.get<uint64_t>();

@@ -11,6 +11,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "kvcache/store/transfer.h"
 #include "kvcache/store/wire.h"
 #include "kvcache/transport/host.h"
 
@@ -193,7 +194,8 @@ void StoreClient::Channel::send_page(Hub& hub) {
   out_.insert(out_.end(), place.begin(), place.end());
   const std::array<asio::const_buffer, 2> buffers{asio::buffer(out_),
                                                   asio::buffer(bytes.data(), bytes.size())};
-  asio::async_write(socket_, buffers, then([this](Hub& h, size_t) { read_answer(h); }));
+  asio::async_write(socket_, buffers, LargePieces{},
+                    then([this](Hub& h, size_t) { read_answer(h); }));
 }
 
 void StoreClient::Channel::read_answer(Hub& hub) {
@@ -218,7 +220,8 @@ void StoreClient::Channel::take_answer(Hub& hub) {
       answer_.bytes != hub.page_bytes() || came_ == asked_)
     return down(hub, fail(ErrorCode::corrupt, "it answered what was not asked"));
   page_.resize(answer_.bytes);
-  asio::async_read(socket_, asio::buffer(page_), then([this](Hub& h, size_t) { take_page(h); }));
+  asio::async_read(socket_, asio::buffer(page_), LargePieces{},
+                   then([this](Hub& h, size_t) { take_page(h); }));
 }
 
 void StoreClient::Channel::take_page(Hub& hub) {
@@ -232,7 +235,7 @@ void StoreClient::Channel::take_page(Hub& hub) {
   ++came_;
   const size_t at = order.done++;
   if (!order.forgotten) {
-    std::ranges::copy(page_, hub.pool_.page(order.into[at]).begin());
+    std::copy(page_.begin(), page_.end(), hub.pool_.page(order.into[at]).begin());
     const StoreOrder id = order.id;
     read_answer(hub);  // first: the event may forget the order
     return hub.events_.on_page(id);

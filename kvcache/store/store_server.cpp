@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <set>
 
+#include "kvcache/store/transfer.h"
 #include "kvcache/store/wire.h"
 #include "kvcache/transport/host.h"
 
@@ -107,7 +108,8 @@ class StoreServer::Connection : public std::enable_shared_from_this<StoreServer:
   std::array<std::byte, StoreRequest::kBytes> header_{};
   std::array<std::byte, PutPlace::kBytes> place_{};
   StoreRequest request_;
-  std::vector<std::byte> body_;
+  std::vector<std::byte> body_;  // names
+  PageBytes put_;                // a page on its way in
   std::vector<PageName> names_;
   uint32_t sent_ = 0;              // pages of a get
   std::vector<StoredPage> pages_;  // on their way
@@ -261,7 +263,7 @@ void StoreServer::Connection::send_pages(Hub& hub, Pages batch) {
   }
   sent_ += static_cast<uint32_t>(pages_.size());
   const bool last = batch.missed || sent_ == names_.size();
-  asio::async_write(socket_, buffers, then([this, last](Hub& h) {
+  asio::async_write(socket_, buffers, LargePieces{}, then([this, last](Hub& h) {
                       pages_.clear();
                       if (last) return answer(h, StoreAnswer::Kind::end, sent_);
                       read_pages(h);
@@ -271,14 +273,13 @@ void StoreServer::Connection::send_pages(Hub& hub, Pages batch) {
 void StoreServer::Connection::take_place(Hub& hub) {
   const auto place = decode_place(place_);
   if (!place) return end(hub, &hub.counts_.violations);
-  body_.resize(request_.bytes);
-  asio::async_read(socket_, asio::buffer(body_),
+  put_ = PageBytes(request_.bytes);
+  asio::async_read(socket_, asio::buffer(put_.writable().data(), request_.bytes), LargePieces{},
                    then([this, place = *place](Hub& h) { store_page(h, place); }));
 }
 
 void StoreServer::Connection::store_page(Hub& hub, const PutPlace& place) {
-  StoredPage page(place.name, place.depth, place.digest, std::move(body_));
-  body_.clear();
+  StoredPage page{place.name, place.depth, place.digest, std::exchange(put_, {})};
   hub.on_store([page = std::move(page)](PageStore& store) { return store.put(page); },
                [self = shared_from_this()](Hub& h, PutVerdict verdict) {
                  self->answer(h, StoreAnswer::Kind::kept, static_cast<uint32_t>(verdict));

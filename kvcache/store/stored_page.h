@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "base/hash/digest.h"
 #include "kvcache/prefix/page_name.h"
@@ -31,22 +29,29 @@ inline Digest stored_digest(const PageName& name, std::span<const std::byte> byt
   return stream.finish();
 }
 
+// Bytes that all who hold them share. They are written once, by whoever has made room for them.
+class PageBytes {
+ public:
+  PageBytes() = default;
+  explicit PageBytes(size_t size)
+      : bytes_(std::make_shared_for_overwrite<std::byte[]>(size)), size_(size) {}
+
+  std::span<std::byte> writable() { return {bytes_.get(), size_}; }
+  std::span<const std::byte> bytes() const { return {bytes_.get(), size_}; }
+
+ private:
+  std::shared_ptr<std::byte[]> bytes_;
+  size_t size_ = 0;
+};
+
 struct StoredPage {
   PageName name;
   uint32_t depth = 0;  // pages before it in its prompt
   Digest digest;
-  std::shared_ptr<const std::vector<std::byte>> payload;
+  PageBytes payload;
 
-  StoredPage() = default;
-  StoredPage(PageName page_name, uint32_t page_depth, Digest page_digest,
-             std::vector<std::byte> page_bytes)
-      : name(page_name),
-        depth(page_depth),
-        digest(page_digest),
-        payload(std::make_shared<const std::vector<std::byte>>(std::move(page_bytes))) {}
-
-  std::span<const std::byte> bytes() const { return *payload; }
-  bool whole() const { return stored_digest(name, *payload) == digest; }
+  std::span<const std::byte> bytes() const { return payload.bytes(); }
+  bool whole() const { return stored_digest(name, bytes()) == digest; }
 };
 
 }  // namespace baton::kvcache

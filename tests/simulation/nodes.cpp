@@ -119,6 +119,7 @@ prefill::PrefillSetup prefill_setup(World& world, uint64_t incarnation) {
   setup.prefix_caching = world.random.chance(0.9);
   setup.kvstore = world.random.chance(0.7);
   setup.limits.keep_pages_max = 1 + world.random.below(20);
+  if (world.sabotage == Sabotage::spoilt_store) setup.kvstore = setup.prefix_caching = true;
   setup.vocab_size = kVocabulary;
   setup.context_max = 4096;
   setup.limits.found_frames = 1 + world.random.below(20);

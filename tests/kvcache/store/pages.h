@@ -1,7 +1,9 @@
 // Pages for the tests of the store: what page number n holds follows from n.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "kvcache/store/stored_page.h"
 
@@ -21,9 +23,10 @@ inline std::vector<std::byte> bytes_of(uint32_t n, size_t size) {
 }
 
 inline StoredPage page_of(uint32_t n, size_t size = 700) {
-  auto bytes = bytes_of(n, size);
-  const Digest digest = stored_digest(name_of(n), bytes);
-  return {name_of(n), n, digest, std::move(bytes)};
+  const auto bytes = bytes_of(n, size);
+  PageBytes payload(size);
+  std::copy(bytes.begin(), bytes.end(), payload.writable().begin());
+  return {name_of(n), n, stored_digest(name_of(n), bytes), payload};
 }
 
 }  // namespace baton::kvcache

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
+#include "base/hash/crc32c.h"
 #include "tests/kvcache/store/pages.h"
 
 namespace baton::kvcache {
@@ -57,6 +60,34 @@ TEST(StoreWire, AnyFlippedBitIsFound) {
        [](const auto& b) { return decode_place(b).has_value(); });
   const std::vector<PageName> names{name_of(1), name_of(2)};
   each(encode_names(names), [](const auto& b) { return decode_names(b).has_value(); });
+}
+
+// Any bytes behind a right beginning, with a right checksum.
+TEST(StoreWire, WhatDecodesEncodesToTheSameBytes) {
+  std::mt19937 random(7);
+  uint32_t decoded = 0;
+  const auto fill = [&](auto bytes) {
+    for (size_t i = 6; i < bytes.size() - 4; ++i)
+      bytes[i] = static_cast<std::byte>(random() % 3 == 0 ? random() : random() % 5);
+    for (size_t i = 7; i < bytes.size() - 4; i += 1 + random() % 2) bytes[i] = std::byte{0};
+    const uint32_t sum = crc32c(std::span(bytes).first(bytes.size() - 4));
+    for (size_t i = 0; i < 4; ++i)
+      bytes[bytes.size() - 4 + i] = static_cast<std::byte>(sum >> (8 * i));
+    return bytes;
+  };
+  for (int round = 0; round < 20000; ++round) {
+    const auto request = fill(encode(StoreRequest{}));
+    if (const auto back = decode_request(request)) {
+      ++decoded;
+      EXPECT_EQ(encode(*back), request);
+    }
+    const auto answer = fill(encode(StoreAnswer{}));
+    if (const auto back = decode_answer(answer)) {
+      ++decoded;
+      EXPECT_EQ(encode(*back), answer);
+    }
+  }
+  EXPECT_GT(decoded, 50u);
 }
 
 }  // namespace
