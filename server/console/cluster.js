@@ -89,6 +89,7 @@ function draw(view) {
   const at = performance.now();
   const { instances, totals } = view;
   const decodes = instances.filter((instance) => instance.role === "decode");
+  const stores = instances.filter((instance) => instance.role === "kvstore");
   const seconds = before ? (at - before.at) / 1000 : 0;
   const rates = {};
   for (const [name, value] of Object.entries(totals)) rates[name] = rate(value, before?.totals[name], seconds);
@@ -106,7 +107,9 @@ function draw(view) {
     figure("Cache in use", pages ? `${Math.round((100 * taken) / pages)} %` : "-", `${count(pages)} pages`),
     figure("Hand-offs", count(totals.handoffs), `${totals.frames_again} blocks sent again`),
     figure("Placed again", count(totals.migrations), drafted
-      ? `${Math.round((100 * totals.accepted_tokens) / drafted)} % of drafts kept` : "after a loss"));
+      ? `${Math.round((100 * totals.accepted_tokens) / drafted)} % of drafts kept` : "after a loss"),
+    ...stores.map((store) => figure("Kvstore", count(store.pages.cached),
+      store.stale ? "pages, silent now" : "pages for all prefill instances")));
   spark(speeds);
   $("handoff-rate").textContent = count(rates.frames || 0);
   $("handoff-bytes").textContent = `${bytes(rates.frame_bytes || 0)}/s`;

@@ -210,6 +210,7 @@ class Console(unittest.TestCase):
             self.holds(f"!document.querySelector('#view-{name}').hidden")
             if name == "cluster":
                 self.holds("document.querySelector('#decode article')")
+                self.assertIn("Kvstore", self.text("#figures"))
             wide = self.browser.run("return document.documentElement.scrollWidth")
             self.assertLessEqual(wide, PHONE[0], "nothing sticks out")
             self.assertEqual(self.shot(f"phone-{name}"), (PHONE[0] * 2, PHONE[1] * 2))
