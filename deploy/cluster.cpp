@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/io/shutdown.h"
+#include "base/system/file.h"
 #include "deploy/announce.h"
 #include "deploy/http_probe.h"
 #include "deploy/last_words.h"
@@ -81,16 +82,17 @@ Result<void> Cluster::make_folder() {
 Result<void> Cluster::make_secret() {
   const bool kept = kvstore_ && !options_.kvstore_dir.empty();
   const std::filesystem::path folder = kept ? std::filesystem::path(options_.kvstore_dir) : folder_;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  std::error_code ignored;  // the file says what is wrong
+  std::filesystem::create_directories(folder, ignored);
   secret_file_ = folder / kSecretFile;
-  if (!error && std::filesystem::exists(secret_file_, error)) return {};
+  if (kvcache::load_secret(secret_file_)) return {};
+  const std::string secret = kvcache::draw_secret();
   const mode_t before = ::umask(0077);  // for nobody else's eyes
-  std::ofstream file(secret_file_);
+  auto file = OutputFile::create(secret_file_, secret.size());
   ::umask(before);
-  file << kvcache::draw_secret() << std::flush;
-  if (file) return {};
-  return fail(ErrorCode::invalid_argument, "can't write the file {}", secret_file_.string());
+  if (!file) return file.error();
+  BATON_CHECKED(file->write_at(0, std::as_bytes(std::span(secret))));
+  return file->finish();
 }
 
 std::filesystem::path Cluster::log_of(const Daemon& daemon) const {
@@ -238,6 +240,10 @@ void Cluster::start_due() {
 }
 
 void Cluster::when_starting() {
+  if (stage_ == Stage::ready || stage_ == Stage::draining) return;
+  if (clock_.now() > deadline_) {
+    return fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
+  }
   if (stage_ == Stage::starting_scheduler) {
     const auto address = port_of(scheduler_, "grpc");
     if (!address) return;
@@ -262,8 +268,6 @@ void Cluster::when_starting() {
     keep_port(gateway_, "--port", *http);
     if (const auto grpc = port_of(gateway_, "grpc")) keep_port(gateway_, "--grpc-port", *grpc);
     announce_ready(*http, options_.served_model_name, !options_.tls_cert.empty());
-  } else if (clock_.now() > deadline_) {
-    fail_start(fmt::format("no token was produced within {} s", options_.ready_timeout_s));
   }
 }
 

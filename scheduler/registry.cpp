@@ -21,19 +21,19 @@ Registry::Beat Registry::beat(LinkId link, const Heartbeat& heartbeat, Instant n
       fence(former->second);
       instances_.erase(former->second);
       by_name_.erase(former);
-      ++membership_;
+      member_changed(heartbeat.role);
     }
     if (instances_.size() >= limits_.instances_max) return {Outcome::full, beat.replaced};
     found = instances_.emplace(incarnation, Instance{}).first;
     by_name_[heartbeat.peer.name] = incarnation;
     beat.outcome = Outcome::joined;
-    ++membership_;
+    member_changed(heartbeat.role);
   }
 
   Instance& instance = found->second;
   if (beat.outcome == Outcome::known &&
       (instance.stale || instance.draining != heartbeat.draining)) {
-    ++membership_;
+    member_changed(heartbeat.role);
   }
   if (instance.peer.name != heartbeat.peer.name) {  // one life has one name: keep the index true
     by_name_.erase(instance.peer.name);
@@ -52,12 +52,16 @@ Registry::Beat Registry::beat(LinkId link, const Heartbeat& heartbeat, Instant n
   return beat;
 }
 
+void Registry::member_changed(Role role) {
+  if (role != Role::kvstore) ++membership_;
+}
+
 void Registry::link_down(LinkId link) {
   for (auto& [incarnation, instance] : instances_) {
     if (instance.link != link || instance.stale) continue;
     instance.stale = true;
     next_sweep_ = std::min(next_sweep_, deadline_of(instance));
-    ++membership_;
+    member_changed(instance.role);
   }
 }
 
@@ -70,13 +74,13 @@ std::vector<Incarnation> Registry::sweep(Instant now) {
     if (now >= instance.last_beat + limits_.gone_after) {
       gone.push_back(it->first);
       by_name_.erase(instance.peer.name);
+      member_changed(instance.role);
       it = instances_.erase(it);
-      ++membership_;
       continue;
     }
     if (!instance.stale && now >= instance.last_beat + limits_.stale_after) {
       instance.stale = true;
-      ++membership_;
+      member_changed(instance.role);
     }
     next_sweep_ = std::min(next_sweep_, deadline_of(instance));
     ++it;

@@ -61,13 +61,14 @@ class Registry {
 
  private:
   void fence(Incarnation incarnation);
+  void member_changed(Role role);
   Instant deadline_of(const Instance& instance) const;
 
   RegistryLimits limits_;
   std::map<Incarnation, Instance> instances_;
   std::map<std::string, Incarnation> by_name_;
   std::deque<Incarnation> fenced_;
-  uint64_t membership_ = 0;
+  uint64_t membership_ = 0;              // of those that serve requests: a kvstore is not missed
   Instant next_sweep_ = Instant::max();  // not later than the first deadline
 
   friend std::optional<std::string> broken_invariant(const Registry& registry);

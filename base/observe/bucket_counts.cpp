@@ -31,7 +31,7 @@ void BucketCounts::add_to(MetricsSnapshot& into, const std::string& name, const 
 }
 
 std::span<const double> step_row_edges() {
-  static constexpr std::array<double, 13> kEdges = {1,   8,   16,   32,   64,   128,  256,
+  static constexpr std::array<double, 13> kEdges = {1,   8,    16,   32,   64,   128,  256,
                                                     512, 1024, 2048, 4096, 8192, 16384};
   return kEdges;
 }

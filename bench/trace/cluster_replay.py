@@ -88,8 +88,11 @@ def replay(o, flags):
         subprocess.run([o.bin / "baton-bench", "--url", url, "--trace", o.trace, "--requests",
                         str(o.requests), "--trace-divide", str(o.divide), "--speed", str(o.speed),
                         "--warmup", "1", "--json", figures.name],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        result = json.loads(pathlib.Path(figures.name).read_text())
+                       stdout=subprocess.DEVNULL, check=False)
+        text = pathlib.Path(figures.name).read_text()
+        if not text:
+            raise SystemExit("baton bench gave no figures")
+        result = json.loads(text)
         # Heartbeats bring the workers' counts: the last ones are there when they stand still.
         before = None
         while before != (computed := computed_tokens(url)):
@@ -110,7 +113,7 @@ def main():
     results = {}
     for name, flags in CONFIGURATIONS.items():
         result = results[name] = replay(o, flags)
-        saved = 1 - result["computed_tokens"] / results["off"]["computed_tokens"]
+        saved = 1 - result["computed_tokens"] / max(1, results["off"]["computed_tokens"])
         cached = result["total_cached_tokens"] / result["total_input_tokens"]
         print(f"| {name} | {result['failed']} | {cached:.2%} | {result['computed_tokens']:.0f} "
               f"| {saved:.2%} | {result['median_ttft_ms']:.0f} | {result['p99_ttft_ms']:.0f} |",

@@ -6,8 +6,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -24,17 +24,23 @@ using boost::system::error_code;
 
 namespace {
 
+constexpr std::chrono::seconds kConnectMax{10};  // and for TLS to agree on a secret
+
 Error no_server(const Url& url, const error_code& error) {
   return fail(ErrorCode::unavailable, "No server answers at {}:{} ({}); is it running?", url.host,
               url.port, error.message());
 }
 
-// Whether a certificate is signed for an address or a name is asked of the certificate alone; that
-// a server may have several is told by the name it is called by.
-bool is_name(const std::string& host) {
+// The certificate must be for this name or address; a server with several is told the name.
+void demand_host(SSL* ssl, const std::string& host) {
   error_code no_address;
   asio::ip::make_address(host, no_address);
-  return no_address.failed();
+  if (!no_address) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
+  } else {
+    SSL_set1_host(ssl, host.c_str());
+    SSL_set_tlsext_host_name(ssl, host.c_str());
+  }
 }
 
 Result<std::shared_ptr<asio::ssl::context>> trusting(const std::string& ca_file) {
@@ -100,13 +106,18 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
       : server_(server),
         on_body_(std::move(on_body)),
         on_end_(std::move(on_end)),
-        socket_(std::move(executor)) {
+        socket_(executor),
+        patience_(std::move(executor)) {
     parser_.body_limit(boost::none);
     parser_.eager(true);
   }
 
   void run(std::string request) {
     request_ = std::move(request);
+    patience_.expires_after(kConnectMax);
+    patience_.async_wait([self = shared_from_this()](error_code cancelled) {
+      if (!cancelled) self->too_slow();
+    });
     asio::async_connect(socket_, server_.addresses,
                         [self = shared_from_this()](error_code error, const tcp::endpoint&) {
                           self->connected(error);
@@ -127,21 +138,26 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
 
  private:
   void close() {
+    patience_.cancel();
     error_code ignored;
     socket_.close(ignored);
   }
 
+  void too_slow() {
+    if (!on_end_) return;
+    slow_ = true;
+    close();
+  }
+
   void connected(error_code error) {
     if (outcome_.interrupted) return end(outcome_);
+    if (slow_) return end(no_answer());
     if (error) return end(no_server(server_.url, error));
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
     if (!server_.tls) return ask();
     tls_.emplace(socket_, *server_.tls);
-    tls_->set_verify_callback(asio::ssl::host_name_verification(server_.url.host), ignored);
-    if (is_name(server_.url.host)) {
-      SSL_set_tlsext_host_name(tls_->native_handle(), server_.url.host.c_str());
-    }
+    demand_host(tls_->native_handle(), server_.url.host);
     tls_->async_handshake(asio::ssl::stream_base::client,
                           [self = shared_from_this()](error_code failed) {
                             if (failed) return self->end(self->no_secret(failed));
@@ -150,6 +166,7 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
   }
 
   void ask() {
+    patience_.cancel();
     auto asked = [self = shared_from_this()](error_code failed, size_t) {
       if (failed) return self->end(self->lost(failed));
       self->read();
@@ -206,14 +223,23 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
 
   Result<Outcome> no_secret(const error_code& error) {
     if (outcome_.interrupted) return outcome_;
+    if (slow_) return no_answer();
     const long verdict = SSL_get_verify_result(tls_->native_handle());  // NOLINT: OpenSSL's type
     if (verdict == X509_V_OK) {
       return fail(ErrorCode::unavailable, "{}:{} does not speak TLS as asked ({}).",
                   server_.url.host, server_.url.port, error.message());
     }
-    return fail(ErrorCode::unavailable,
-                "The certificate of {}:{} is not trusted ({}); --ca-cert names one that is.",
-                server_.url.host, server_.url.port, X509_verify_cert_error_string(verdict));
+    const bool other_host =
+        verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
+    return fail(
+        ErrorCode::unavailable, "The certificate of {}:{} is not trusted ({}){}", server_.url.host,
+        server_.url.port, X509_verify_cert_error_string(verdict),
+        other_host ? ": the URL has another name than it." : "; --ca-cert names one that is.");
+  }
+
+  Error no_answer() const {
+    return fail(ErrorCode::unavailable, "{}:{} has not answered within {} s.", server_.url.host,
+                server_.url.port, kConnectMax.count());
   }
 
   Result<Outcome> lost(const error_code& error) const {
@@ -232,6 +258,8 @@ class HttpStream::Exchange : public std::enable_shared_from_this<HttpStream::Exc
   OnEnd on_end_;
   std::string request_;
   tcp::socket socket_;
+  asio::steady_timer patience_;  // while there is no connection
+  bool slow_ = false;
   std::optional<asio::ssl::stream<tcp::socket&>> tls_;
   beast::response_parser<beast::string_body> parser_;
   std::array<char, 16 * 1024> bytes_;

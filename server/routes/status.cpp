@@ -74,7 +74,9 @@ Json kv_json(const InstanceView& instance) {
             {"filling", p.filling},
             {"in_use", p.in_use},
             {"cached", p.cached}}},
-          {"conserved", sum == p.total}};
+          {"conserved", sum == p.total},
+          {"prefixes", instance.prefixes},
+          {"prefixes_stale", instance.prefixes_stale}};
 }
 
 http::Response kv_response(const ClusterView& cluster) {

@@ -37,7 +37,7 @@ class Cluster:
     def __init__(self, model=DEMO, *flags, environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="baton-e2e-")
         command = [BIN / "baton", "up", "--model", model, "--port", "0", "--grpc-port", "0",
-                   "--log-dir", self.folder.name, *flags]
+                   "--log-dir", self.folder.name, "--no-pin-threads", *flags]
         if "--kv-memory" not in flags:
             command += ["--kv-memory", "256M"]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,

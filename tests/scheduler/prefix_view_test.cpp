@@ -58,6 +58,12 @@ TEST(PrefixView, SaysWhenItIsLateOrEmpty) {
   view.update(silent, kStart);
   view.update(silent, kStart + 6s);
   EXPECT_TRUE(view.late(Incarnation{8}, kStart + 6s)) << "it keeps pages and has told of none";
+
+  Heartbeat store = beat("kvstore-0", 9, Role::kvstore);
+  store.load.pages.cached = 3;
+  view.update(store, kStart);
+  view.update(store, kStart + 6s);
+  EXPECT_FALSE(view.late(Incarnation{9}, kStart + 6s)) << "it is asked, and tells nothing";
 }
 
 TEST(PrefixView, HoldsNoMoreThanItsLimit) {

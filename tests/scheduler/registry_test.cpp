@@ -25,6 +25,18 @@ TEST_F(RegistryTest, AnInstanceJoinsWithItsFirstHeartbeatAndMembershipGrows) {
   EXPECT_EQ(registry_.membership(), 1u);
 }
 
+TEST_F(RegistryTest, AKvstoreThatComesOrGoesChangesNoMembership) {
+  registry_.beat(LinkId{1}, beat("decode-0", 7, Role::decode), kStart);
+  registry_.beat(LinkId{2}, beat("kvstore-0", 8, Role::kvstore), kStart);
+  registry_.beat(LinkId{3}, beat("kvstore-0", 9, Role::kvstore), kStart + 1s);
+  registry_.link_down(LinkId{3});
+  EXPECT_EQ(registry_.instances().size(), 2u);
+  registry_.beat(LinkId{1}, beat("decode-0", 7, Role::decode), kStart + 10s);
+  registry_.sweep(kStart + 11s);
+  EXPECT_EQ(registry_.instances().size(), 1u);
+  EXPECT_EQ(registry_.membership(), 1u);
+}
+
 TEST_F(RegistryTest, ALaterLifeOfANameFencesTheFormerForGood) {
   registry_.beat(LinkId{1}, beat("decode-0", 7, Role::decode), kStart);
   const auto second = registry_.beat(LinkId{2}, beat("decode-0", 8, Role::decode), kStart);
