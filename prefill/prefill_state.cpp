@@ -23,7 +23,8 @@ Actions PrefillState::step(const Event& event, Instant now) {
   open_window();
   compute();
   beat();
-  if (draining_ && !drained_ && jobs_.empty() && flight_.empty() && keeps_.empty()) {
+  const bool kept = keeps_.empty() || now_ >= drain_end_;  // nobody waits longer for a kvstore
+  if (draining_ && !drained_ && jobs_.empty() && flight_.empty() && kept) {
     drained_ = true;
     actions_.push_back(Drained{});
   }
@@ -432,6 +433,7 @@ void PrefillState::on(const Drain&) {
   draining_ = true;
   drain_end_ = now_ + setup_.limits.drain_max;
   arm(drain_end_);
+  drop_waiting_keeps();
   beat_due_ = true;
 }
 

@@ -84,7 +84,7 @@ struct StoreUseCounts {
   uint64_t cut_short = 0;       // reads of which some pages never came
   uint64_t kept = 0;
   uint64_t not_kept = 0;  // written, but the store would not or could not
-  uint64_t dropped = 0;   // not written: too many waited
+  uint64_t dropped = 0;   // not written: too many waited, or the instance is draining
 };
 
 // What the machine has seen since its start: for metrics.
@@ -168,6 +168,8 @@ class PrefillState {
   void forget_store(Job& job);
   void keep_pages(const Job& job, size_t listed);
   size_t keeps_waiting() const;
+  void drop_last_keep();
+  bool drop_waiting_keeps();
   void keep_next();
   void run_timers();
   void run_store_timers();

@@ -156,7 +156,7 @@ void PrefillState::keep_pages(const Job& job, size_t listed) {
     batch.pages.push_back({job.names.full[i], job.pages[i], static_cast<uint32_t>(i)});
   }
   if (batch.pages.empty()) return;
-  if (keeps_waiting() + batch.pages.size() > setup_.limits.keep_pages_max) {
+  if (draining_ || keeps_waiting() + batch.pages.size() > setup_.limits.keep_pages_max) {
     counts_.store.dropped += batch.pages.size();
     return;
   }
@@ -170,6 +170,20 @@ size_t PrefillState::keeps_waiting() const {
   size_t pages = 0;
   for (const KeepBatch& batch : keeps_) pages += batch.pages.size();
   return pages;
+}
+
+void PrefillState::drop_last_keep() {
+  counts_.store.dropped += keeps_.back().pages.size();
+  cache_.release(keeps_.back().held);
+  keeps_.pop_back();
+}
+
+// All but the batch that is being written. False if there are none.
+bool PrefillState::drop_waiting_keeps() {
+  const size_t stay = keeping_ ? 1 : 0;
+  if (keeps_.size() == stay) return false;
+  while (keeps_.size() > stay) drop_last_keep();
+  return true;
 }
 
 // One batch at a time; the first is the one that is being written.

@@ -229,5 +229,38 @@ TEST_F(PrefillStoreTest, ADrainWaitsForWhatIsBeingWritten) {
   EXPECT_EQ(all<Drained>(step(PagesKept{1})).size(), 1u);
 }
 
+TEST_F(PrefillStoreTest, ADrainDropsWhatIsNotBeingWrittenYet) {
+  const LookUpPages asked = ask(1, 192);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 3));
+  finish(1, 3);
+  EXPECT_TRUE(all<Drained>(step(Drain{})).empty());
+  EXPECT_EQ(counts().dropped, 2u);
+  const Actions kept = step(PagesKept{1});
+  EXPECT_TRUE(all<KeepPages>(kept).empty());
+  EXPECT_EQ(all<Drained>(kept).size(), 1u);
+}
+
+TEST_F(PrefillStoreTest, WhatIsComputedDuringADrainIsNotKept) {
+  const LookUpPages asked = ask(1, 128);
+  step(StoreHeld{asked.order, 0});
+  const Actions reserved = reserve(1, 2);
+  step(Drain{});
+  EXPECT_TRUE(all<KeepPages>(compute_all(reserved)).empty());
+  EXPECT_EQ(counts().dropped, 2u);
+}
+
+TEST_F(PrefillStoreTest, ADrainDoesNotOutliveItsTimeForAStoreThatHangs) {
+  const LookUpPages asked = ask(1, 64);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 1));
+  finish(1, 1);
+  step(Drain{});
+  EXPECT_TRUE(all<Drained>(after(59s)).empty());
+  EXPECT_LE(*state_.next_deadline(), now_ + 1s);
+  EXPECT_EQ(all<Drained>(after(1s)).size(), 1u);
+  EXPECT_TRUE(all<Drained>(step(PagesKept{1})).empty()) << "once";
+}
+
 }  // namespace
 }  // namespace baton::prefill
