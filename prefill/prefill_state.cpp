@@ -171,7 +171,10 @@ void PrefillState::open_window() {
     ready.erase(first);
     std::optional<CopyPage> copy;
     // The next to come may be smaller, but then a long prompt would starve.
-    if (!hold_pages(cache_, *job, copy)) break;
+    // Nor does it wait for the kvstore.
+    if (!hold_pages(cache_, *job, copy) &&
+        !(drop_waiting_keeps() && hold_pages(cache_, *job, copy)))
+      break;
     if (copy) actions_.push_back(*copy);
     job->charged = job->entries() - job->cached;
     fair_.charge(job->order.tenant, job->charged);

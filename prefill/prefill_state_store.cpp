@@ -156,13 +156,14 @@ void PrefillState::keep_pages(const Job& job, size_t listed) {
     batch.pages.push_back({job.names.full[i], job.pages[i], static_cast<uint32_t>(i)});
   }
   if (batch.pages.empty()) return;
-  if (draining_ || keeps_waiting() + batch.pages.size() > setup_.limits.keep_pages_max) {
+  if (draining_) {
     counts_.store.dropped += batch.pages.size();
     return;
   }
   batch.held.assign(job.listed.begin(), job.listed.begin() + batch.pages.back().depth + 1);
   cache_.hold(batch.held);
   keeps_.push_back(std::move(batch));
+  trim_keeps();
   keep_next();
 }
 
@@ -170,6 +171,23 @@ size_t PrefillState::keeps_waiting() const {
   size_t pages = 0;
   for (const KeepBatch& batch : keeps_) pages += batch.pages.size();
   return pages;
+}
+
+// Pages of the pool that would not be held if only the first batch were there. The batches of a
+// job hold the same pages from the first on.
+size_t PrefillState::keeps_holding() const {
+  if (keeps_.size() < 2) return 0;
+  const std::set<PageId> first(keeps_.front().held.begin(), keeps_.front().held.end());
+  std::set<PageId> all = first;
+  for (const KeepBatch& batch : keeps_) all.insert(batch.held.begin(), batch.held.end());
+  return all.size() - first.size();
+}
+
+// The last to come go first: what was before them in the same prompt is worth more.
+void PrefillState::trim_keeps() {
+  const size_t holding_max = setup_.pages / setup_.limits.keep_share;
+  while (keeps_waiting() > setup_.limits.keep_pages_max || keeps_holding() > holding_max)
+    drop_last_keep();
 }
 
 void PrefillState::drop_last_keep() {
@@ -200,6 +218,7 @@ void PrefillState::on(const PagesKept& kept) {
   counts_.store.not_kept += keeps_.front().pages.size() - kept.stored;
   cache_.release(keeps_.front().held);
   keeps_.pop_front();
+  trim_keeps();
   keep_next();
 }
 

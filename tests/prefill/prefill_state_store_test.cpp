@@ -13,6 +13,7 @@ class PrefillStoreTest : public PrefillStateTest {
     setup.kvstore = true;
     setup.pages = 8;
     setup.limits.keep_pages_max = 3;
+    setup.limits.keep_share = 2;
     return setup;
   }
   // The job's question.
@@ -218,6 +219,53 @@ TEST_F(PrefillStoreTest, PagesBeyondTheLimitAreDroppedAndCounted) {
   step(StoreHeld{asked.order, 0});
   compute_all(reserve(1, 7));
   EXPECT_EQ(counts().dropped, 4u);
+}
+
+TEST_F(PrefillStoreTest, ARequestThatNeedsRoomDoesNotWaitForTheStore) {
+  const LookUpPages asked = ask(1, 192);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 3));
+  finish(1, 3);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u) << "one is being written, two wait";
+  EXPECT_EQ(told<Reserve>(order(2, 7 * 64)).size(), 1u);
+  EXPECT_EQ(counts().dropped, 2u);
+  EXPECT_TRUE(all<KeepPages>(step(PagesKept{1})).empty());
+}
+
+class PrefillStoreShareTest : public PrefillStateTest {
+ protected:
+  PrefillStoreShareTest() : PrefillStateTest(share_setup()) {}
+  static PrefillSetup share_setup() {
+    PrefillSetup setup = make_setup();
+    setup.kvstore = true;
+    setup.pages = 16;  // of which two may be held by what waits
+    return setup;
+  }
+  // Computes a prompt of full pages, each a batch of its own; all actions of its steps.
+  Actions compute_pages(uint64_t job, uint32_t pages) {
+    const auto asked = all<LookUpPages>(order(job, pages * 64));
+    step(StoreHeld{asked.at(0).order, 0});
+    Actions actions = reserve(job, pages), sum;
+    for (uint32_t page = 0; page < pages; ++page) {
+      actions = finish_step(all<Compute>(actions).at(0).step);
+      sum.insert(sum.end(), actions.begin(), actions.end());
+    }
+    say(Abort{JobId{job}, "cancelled"});
+    step(Digested{JobId{job}, std::vector<Digest>(pages)});
+    return sum;
+  }
+};
+
+TEST_F(PrefillStoreShareTest, WhatWaitsHoldsAnEighthOfThePoolBeyondWhatIsBeingWritten) {
+  EXPECT_EQ(all<KeepPages>(compute_pages(1, 6)).size(), 1u);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u);
+  EXPECT_EQ(state_.counts().store.dropped, 3u);
+  compute_pages(2, 6);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u) << "and those before them count";
+  EXPECT_EQ(state_.counts().store.dropped, 9u);
+  for (uint32_t n = 0; n < 3; ++n) step(PagesKept{1});
+  EXPECT_EQ(state_.pool().counts().in_use, 0u);
+  EXPECT_EQ(state_.counts().store.kept, 3u);
 }
 
 TEST_F(PrefillStoreTest, ADrainWaitsForWhatIsBeingWritten) {
