@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kPrefix = "segment-";
 constexpr std::string_view kSuffix = ".pages";
 constexpr uint64_t kSegmentBytesMin = uint64_t{1} << 20;
+constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;  // half of it is in memory at a time
 
 std::optional<uint32_t> number_of(const std::string& file) {
   if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix)) return std::nullopt;
@@ -54,7 +55,8 @@ bool write_at(int descriptor, uint64_t offset, std::span<const std::byte> data) 
 DiskTier::DiskTier(DiskTierOptions options, DirectoryLock lock)
     : options_(std::move(options)), lock_(std::move(lock)) {
   if (options_.segment_bytes == 0)
-    options_.segment_bytes = std::max(options_.bytes_max / 256, kSegmentBytesMin);
+    options_.segment_bytes =
+        std::clamp(options_.bytes_max / 256, kSegmentBytesMin, kSegmentBytesMax);
 }
 
 DiskTier::~DiskTier() {
@@ -250,8 +252,11 @@ bool DiskTier::open_segment() {
 bool DiskTier::append(const StoredPage& page) {
   const auto size = static_cast<uint32_t>(page.bytes().size());
   const uint64_t whole = record_bytes(size);
-  const bool full = active_ && segments_.at(*active_).size > 0 &&
-                    segments_.at(*active_).size + whole > options_.segment_bytes;
+  // Of large pages some fit in a segment too, or none could be written again when theirs goes.
+  const uint64_t room =
+      std::max(options_.segment_bytes, std::min(4 * whole, options_.bytes_max / 4));
+  const bool full =
+      active_ && segments_.at(*active_).size > 0 && segments_.at(*active_).size + whole > room;
   if ((!active_ || full) && !open_segment()) {
     ++counts_.failed;
     return false;

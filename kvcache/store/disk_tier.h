@@ -30,7 +30,7 @@ namespace baton::kvcache {
 struct DiskTierOptions {
   std::filesystem::path folder;  // made if it is not there
   uint64_t bytes_max = uint64_t{8} << 30;
-  uint64_t segment_bytes = 0;  // 0: 1/256 of bytes_max, at least 1 MiB
+  uint64_t segment_bytes = 0;  // 0: 1/256 of bytes_max, from 1 MiB to 64 MiB; four pages fit in
 };
 
 struct DiskTierCounts {

@@ -163,6 +163,24 @@ TEST_F(DiskTierTest, APageThatIsTooLargeIsRefused) {
   EXPECT_TRUE(put(tier, 2));
 }
 
+TEST_F(DiskTierTest, ASegmentOfALargeTierIsNoLargerThan64MiB) {
+  DiskTier tier = open(uint64_t{1} << 40, 0);
+  for (uint32_t n = 0; n < 9; ++n) EXPECT_TRUE(tier.put(page_of(n, 8000000)));
+  EXPECT_EQ(files().size(), 2u);
+  for (const fs::path& file : files()) EXPECT_LE(fs::file_size(file), uint64_t{64} << 20);
+}
+
+TEST_F(DiskTierTest, LargePagesThatWereUsedAreWrittenAgainToo) {
+  DiskTier tier = open(1 << 20, 8192);
+  for (uint32_t n = 0; n < 16; ++n) {
+    EXPECT_TRUE(tier.put(page_of(n, 60000)));
+    EXPECT_TRUE(tier.get(name_of(0)));
+  }
+  for (uint32_t n = 16; n < 24; ++n) EXPECT_TRUE(tier.put(page_of(n, 60000)));
+  EXPECT_TRUE(tier.get(name_of(0)));
+  EXPECT_EQ(broken_invariant(tier), std::nullopt);
+}
+
 TEST_F(DiskTierTest, OtherFilesInTheFolderAreLeftAlone) {
   { DiskTier tier = open(); }
   const fs::path other = folder_ / "pages" / "segment-zz.pages";
