@@ -174,6 +174,11 @@ std::optional<StoredPage> DiskTier::get(const PageName& name) {
   return page;
 }
 
+void DiskTier::touch(const PageName& name) {
+  const auto found = index_.find(name);
+  if (found != index_.end()) found->second.used = true;
+}
+
 // ---- writing -----------------------------------------------------------------------------------
 
 bool DiskTier::put(const StoredPage& page) {

@@ -51,6 +51,8 @@ class DiskTier {
   bool holds(const PageName& name) const { return index_.contains(name); }
   // Whole, or nothing: a damaged page is dropped. A use: it outlives its segment.
   std::optional<StoredPage> get(const PageName& name);
+  // A use without a read: whoever asks has it from elsewhere.
+  void touch(const PageName& name);
   // False if it can't be written: no room, or the disk fails. A page that is held stays as it is.
   bool put(const StoredPage& page);
 
