@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 
 namespace baton::kvcache {
 
@@ -85,36 +84,36 @@ std::filesystem::path DiskTier::path_of(uint32_t number) const {
 Result<void> DiskTier::scan() {
   std::error_code error;
   std::vector<uint32_t> numbers;
-  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error))
-    if (const auto number = number_of(entry.path().filename().string())) numbers.push_back(*number);
+  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
+    const auto number = number_of(entry.path().filename().string());
+    if (number && path_of(*number) == entry.path()) numbers.push_back(*number);
+  }
   if (error) {
     return fail(ErrorCode::unavailable, "can't read the folder {} of pages: {}",
                 options_.folder.string(), error.message());
   }
   std::ranges::sort(numbers);
-  for (const uint32_t number : numbers) BATON_CHECKED(scan_segment(number));
+  for (const uint32_t number : numbers) scan_segment(number);
   next_ = numbers.empty() ? 0 : numbers.back() + 1;
   for (const uint32_t number : numbers)
-    if (segments_.at(number).live == 0) remove(number);
+    if (segments_.contains(number) && segments_.at(number).live == 0) remove(number);
   while (bytes_ > options_.bytes_max && reclaim()) {
   }
   return {};
 }
 
-Result<void> DiskTier::scan_segment(uint32_t number) {
+void DiskTier::scan_segment(uint32_t number) {
   const int descriptor = ::open(path_of(number).c_str(), O_RDWR | O_CLOEXEC);
   struct stat facts {};
   if (descriptor < 0 || ::fstat(descriptor, &facts) != 0) {
-    const int why = errno;
+    ++counts_.skipped;
     if (descriptor >= 0) ::close(descriptor);
-    return fail(ErrorCode::unavailable, "can't open {}: {}", path_of(number).string(),
-                std::strerror(why));
+    return;
   }
   const auto size = static_cast<uint64_t>(facts.st_size);
   segments_[number] = {descriptor, size, 0};
   bytes_ += size;
   for (const RecordHeader& header : records_of(number, counts_.damaged)) add(header);
-  return {};
 }
 
 // Headers that are whole, of records that the file holds to their end; `damaged` grows by the

@@ -38,6 +38,7 @@ struct DiskTierCounts {
   uint64_t failed = 0;   // writes that failed: a full disk, or a broken one
   uint64_t dropped = 0;  // pages that went with their segment
   uint64_t moved = 0;    // pages that were written again
+  uint64_t skipped = 0;  // segments that could not be opened at the start: they stay, uncounted
 };
 
 class DiskTier {
@@ -78,7 +79,7 @@ class DiskTier {
 
   DiskTier(DiskTierOptions options, DirectoryLock lock);
   Result<void> scan();
-  Result<void> scan_segment(uint32_t number);
+  void scan_segment(uint32_t number);
   std::vector<RecordHeader> records_of(uint32_t number, uint64_t& damaged) const;
   void add(const RecordHeader& header);
   void forget(const PageName& name);

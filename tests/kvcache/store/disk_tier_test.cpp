@@ -183,11 +183,29 @@ TEST_F(DiskTierTest, LargePagesThatWereUsedAreWrittenAgainToo) {
 
 TEST_F(DiskTierTest, OtherFilesInTheFolderAreLeftAlone) {
   { DiskTier tier = open(); }
-  const fs::path other = folder_ / "pages" / "segment-zz.pages";
-  std::ofstream(other) << "mine";
+  const std::vector<std::string> others{"segment-zz.pages", "segment-1.pages",
+                                        "segment-0000000A.pages", "segment-.pages"};
+  for (const std::string& other : others) std::ofstream(folder_ / "pages" / other) << "mine";
   DiskTier tier = open();
+  EXPECT_EQ(tier.bytes(), 0u);
   put(tier, 1);
-  EXPECT_TRUE(fs::exists(other));
+  for (const std::string& other : others) EXPECT_TRUE(fs::exists(folder_ / "pages" / other));
+}
+
+TEST_F(DiskTierTest, ASegmentThatCantBeOpenedCostsItsPagesAndNotTheStart) {
+  {
+    DiskTier tier = open();
+    for (uint32_t n = 0; n < 9; ++n) put(tier, n);
+  }
+  const fs::path first = *files().begin();
+  fs::remove(first);
+  fs::create_directory(first);  // nobody, root included, can open it for writing
+  DiskTier tier = open();
+  EXPECT_EQ(tier.counts().skipped, 1u);
+  EXPECT_TRUE(has(tier, 8));
+  for (uint32_t n = 0; n < 8; ++n) EXPECT_FALSE(has(tier, n));
+  for (uint32_t n = 0; n < 20; ++n) EXPECT_TRUE(put(tier, n));
+  EXPECT_TRUE(fs::exists(first));
 }
 
 // The system refuses to let files grow: a write comes back short, then with an error.
