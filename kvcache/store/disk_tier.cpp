@@ -97,6 +97,7 @@ Result<void> DiskTier::scan() {
   next_ = numbers.empty() ? 0 : numbers.back() + 1;
   for (const uint32_t number : numbers)
     if (segments_.contains(number) && segments_.at(number).live == 0) remove(number);
+  reopen_newest();
   while (bytes_ > options_.bytes_max && reclaim()) {
   }
   return {};
@@ -114,6 +115,22 @@ void DiskTier::scan_segment(uint32_t number) {
   segments_[number] = {descriptor, size, 0};
   bytes_ += size;
   for (const RecordHeader& header : records_of(number, counts_.damaged)) add(header);
+}
+
+// Appends go on behind the last whole record of the newest segment if there is room in it: else
+// each start would leave a file, and a descriptor, for good.
+void DiskTier::reopen_newest() {
+  if (segments_.empty()) return;
+  auto& [number, segment] = *segments_.rbegin();
+  uint64_t damaged = 0;  // counted already
+  const auto records = records_of(number, damaged);
+  if (records.empty()) return;
+  const uint64_t end = records.back().offset + record_bytes(records.back().bytes);
+  if (end >= options_.segment_bytes) return;
+  if (::ftruncate(segment.descriptor, static_cast<off_t>(end)) != 0) return;
+  bytes_ -= segment.size - end;
+  segment.size = end;
+  active_ = number;
 }
 
 // Headers that are whole, of records that the file holds to their end; `damaged` grows by the

@@ -4,12 +4,12 @@
 // segment goes, or one that is mostly dead: what was used since it was written (at most half of the
 // segment) is written again, the rest is forgotten, the file is removed. At the start the index is
 // rebuilt from the headers of all records; a record that the file ends within, or whose header is
-// damaged, is not there. A page's digest is checked whenever it is read: one that does not hold is
-// dropped and counted. Nothing is synchronised: what a crash takes is hits. A write that fails (a
-// full disk) leaves the segment as it was, and the page is not there.
-// Invariants (broken_invariant): every indexed record lies within its segment; a segment's live
-// bytes are those of its indexed records; the files are within the limit.
-// Thread safety: one thread; the folder is locked against other processes.
+// damaged, is not there. Appending goes on in the newest segment. A page's digest is checked
+// whenever it is read: one that does not hold is dropped and counted. Nothing is synchronised: what
+// a crash takes is hits. A write that fails (a full disk) leaves the segment as it was, and the
+// page is not there. Invariants (broken_invariant): every indexed record lies within its segment; a
+// segment's live bytes are those of its indexed records; the files are within the limit. Thread
+// safety: one thread; the folder is locked against other processes.
 #pragma once
 
 #include <cstdint>
@@ -80,6 +80,7 @@ class DiskTier {
   DiskTier(DiskTierOptions options, DirectoryLock lock);
   Result<void> scan();
   void scan_segment(uint32_t number);
+  void reopen_newest();
   std::vector<RecordHeader> records_of(uint32_t number, uint64_t& damaged) const;
   void add(const RecordHeader& header);
   void forget(const PageName& name);
