@@ -5,10 +5,11 @@
 // each, one order is served at a time, in turn. Connections are made when there is something to
 // say; one that fails or stands still fails every order that waits for it, and the next is tried
 // after a pause that doubles. While there is none, orders fail at once: nobody waits for a store
-// that is gone. A page is written into the pool only after its digest has proved that it is whole
-// and the one that was asked for. Every order is answered exactly once unless it is forgotten,
-// never from inside the call that gave it. Destroying a client silences it.
-// Thread safety: one executor; pages that are written to the store are read there too.
+// that is gone. One that is late for its job costs its connection, not the orders behind it, unless
+// the one before it was late too. A page is written into the pool only after its digest has proved
+// that it is whole and the one that was asked for. Every order is answered exactly once unless it
+// is forgotten, never from inside the call that gave it. Destroying a client silences it. Thread
+// safety: one executor; pages that are written to the store are read there too.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -184,16 +184,37 @@ class MuteStore : public StoreClientTest {
   std::array<std::byte, 4096> request;
 };
 
-TEST_F(MuteStore, AnOrderThatIsLateCutsTheConnectionAndTheNextOnesFailAtOnce) {
+TEST_F(MuteStore, AnOrderThatIsLateCutsTheConnectionAndTheNextOneIsAskedOnAnother) {
   make_mute(sizeof request);
   make_client();
   client->look_up(order(1), names(0, 2));
   until([&] { return peers.size() == 1; });
+  const auto header = encode(StoreAnswer{StoreAnswer::Kind::held, 2, 2, 0, {}});
+  make_mute(StoreRequest::kBytes + names_bytes(2),
+            std::vector<std::byte>(header.begin(), header.end()));
   client->look_up(order(2), names(0, 2));
   client->forget(order(1), true);
   until([&] { return held.contains(2); });
-  EXPECT_EQ(held[2], std::nullopt);
+  EXPECT_EQ(held[2], 2u);
   EXPECT_FALSE(held.contains(1));
+  EXPECT_EQ(client->counts().failures, 0u);
+  EXPECT_EQ(client->counts().connections, 2u);
+}
+
+TEST_F(MuteStore, AfterTwoLateOrdersInARowTheNextOnesFailAtOnce) {
+  make_mute(sizeof request);
+  make_client();
+  client->look_up(order(1), names(0, 2));
+  until([&] { return peers.size() == 1; });
+  make_mute(sizeof request);
+  client->look_up(order(2), names(0, 2));
+  client->forget(order(1), true);
+  until([&] { return peers.size() == 2; });
+  client->look_up(order(3), names(0, 2));
+  client->forget(order(2), true);
+  until([&] { return held.contains(3); });
+  EXPECT_EQ(held[3], std::nullopt);
+  EXPECT_FALSE(held.contains(2));
   EXPECT_EQ(client->counts().failures, 1u);
 }
 
