@@ -133,6 +133,7 @@ class PrefillState {
   void on(const Digested& digested);
   void on(const SchedulerSaw& saw);
   void on(const StoreHeld& held);
+  void on(const StoreReadBegan& began);
   void on(const StorePageCame& came);
   void on(const StoreReadEnded& ended);
   void on(const PagesKept& kept);

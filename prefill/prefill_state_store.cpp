@@ -84,6 +84,10 @@ void PrefillState::on(const StoreHeld& held) {
       ReadPages{store.order, {names.begin(), names.end()}, {into.begin(), into.end()}});
 }
 
+void PrefillState::on(const StoreReadBegan& began) {
+  if (Job* job = at_store(began.order, StorePhase::reading)) job->store.served = true;
+}
+
 // The next page is whole: it is posted at once, and others may take it.
 void PrefillState::on(const StorePageCame& came) {
   Job* job = at_store(came.order, StorePhase::reading);
@@ -95,6 +99,7 @@ void PrefillState::on(const StorePageCame& came) {
   job->cached += tokens;
   job->store.fetched += tokens;
   ++job->store.came;
+  job->store.served = true;
   counts_.store.hit_tokens += tokens;
   publish_pages(cache_, *job);
   if (job->store.first == job->store.end) end_reading(*job, false);
@@ -109,7 +114,8 @@ void PrefillState::end_reading(Job& job, bool late) {
   const StoreVisit& store = job.store;
   const Duration took = now_ - store.begun;
   const uint32_t wanted = store.came + store.end - store.first;
-  costs_.read(store.came, took, now_);
+  // Waiting for others' reads says nothing of what a page costs.
+  if (store.served) costs_.read(store.came, took, now_);
   std::string says = fmt::format("{} of {} were read from the kvstore in {:.1f} ms", store.came,
                                  pages_text(wanted), ms(took));
   if (const auto computing = costs_.computing(wanted))

@@ -184,6 +184,9 @@ void StoreClient::Channel::send(Hub& hub) {
   out_.assign(header.begin(), header.end());
   out_.insert(out_.end(), names.begin(), names.end());
   asio::async_write(socket_, asio::buffer(out_), then([this](Hub& h, size_t) { read_answer(h); }));
+  const StoreOrder id = order.id;  // the event may forget the order
+  if (order.kind == StoreRequest::Kind::get && order.done == 0 && hub.events_.on_begin)
+    hub.events_.on_begin(id);
 }
 
 void StoreClient::Channel::send_page(Hub& hub) {

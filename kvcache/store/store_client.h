@@ -39,7 +39,8 @@ struct StoreClientOptions {
 struct StoreClientEvents {
   // So many of the names are held, from the first on; nothing: the store can't be asked.
   std::function<void(StoreOrder, std::optional<uint32_t>)> on_held;
-  std::function<void(StoreOrder)> on_page;  // the next page lies in the pool, whole
+  std::function<void(StoreOrder)> on_begin;  // it is the read's turn: it is asked for
+  std::function<void(StoreOrder)> on_page;   // the next page lies in the pool, whole
   // No more pages come: all have, one is missing, or the store can't be asked any more.
   std::function<void(StoreOrder)> on_end;
   std::function<void(uint32_t stored)> on_kept;  // the pages of keep() are not read any more

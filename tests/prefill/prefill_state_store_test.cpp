@@ -133,6 +133,23 @@ TEST_F(PrefillStoreTest, AReadThatTakesTooLongKeepsWhatHasCome) {
   EXPECT_NE(seal.kvstore.find("did not come in time"), std::string::npos);
 }
 
+TEST_F(PrefillStoreTest, AReadThatOnlyWaitedItsTurnSaysNothingOfWhatAPageCosts) {
+  const LookUpPages asked = ask(1, 192);
+  reserve(1, 3);
+  step(StoreHeld{asked.order, 3});
+  const Actions late = after(5s);
+  EXPECT_EQ(state_.costs().page_seconds(), 0);
+  compute_all(late);
+  finish(1, 3);
+
+  const LookUpPages second = ask(2, 128);
+  reserve(2, 2);
+  step(StoreHeld{second.order, 2});
+  step(StoreReadBegan{second.order});
+  after(5s);
+  EXPECT_GT(state_.costs().page_seconds(), 0) << "it was asked for and did not come";
+}
+
 TEST_F(PrefillStoreTest, AReadThatEndsEarlyKeepsWhatHasCome) {
   const LookUpPages asked = ask(1, 192);
   reserve(1, 3);
