@@ -48,6 +48,9 @@ struct StoreHeld {  // the answer to LookUpPages; nothing: the kvstore can't be 
   kvcache::StoreOrder order;
   std::optional<uint32_t> pages;
 };
+struct StoreReadBegan {  // the turn of ReadPages has come: it waits for no other order
+  kvcache::StoreOrder order;
+};
 struct StorePageCame {  // the next page of ReadPages lies in its place, whole
   kvcache::StoreOrder order;
 };
@@ -60,8 +63,8 @@ struct PagesKept {  // the answer to KeepPages
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
-                           FramesDropped, Digested, SchedulerSaw, StoreHeld, StorePageCame,
-                           StoreReadEnded, PagesKept, Drain, Tick>;
+                           FramesDropped, Digested, SchedulerSaw, StoreHeld, StoreReadBegan,
+                           StorePageCame, StoreReadEnded, PagesKept, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellDecode {

@@ -84,6 +84,8 @@ std::optional<std::string> broken_invariant(const PrefillState& state) {
     for (const PageId page : batch.held) ++held[page];
   }
   if (keeps > state.setup_.limits.keep_pages_max) return "too many pages wait for the kvstore";
+  if (state.keeps_holding() > state.setup_.pages / state.setup_.limits.keep_share)
+    return "what waits for the kvstore holds too much of the pool";
   if (state.keeping_ != !state.keeps_.empty())
     return "pages wait for the kvstore and none is written";
   const PageCounts& pages = state.pool().counts();

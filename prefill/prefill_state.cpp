@@ -23,7 +23,8 @@ Actions PrefillState::step(const Event& event, Instant now) {
   open_window();
   compute();
   beat();
-  if (draining_ && !drained_ && jobs_.empty() && flight_.empty() && keeps_.empty()) {
+  const bool kept = keeps_.empty() || now_ >= drain_end_;  // nobody waits longer for a kvstore
+  if (draining_ && !drained_ && jobs_.empty() && flight_.empty() && kept) {
     drained_ = true;
     actions_.push_back(Drained{});
   }
@@ -170,7 +171,10 @@ void PrefillState::open_window() {
     ready.erase(first);
     std::optional<CopyPage> copy;
     // The next to come may be smaller, but then a long prompt would starve.
-    if (!hold_pages(cache_, *job, copy)) break;
+    // Nor does it wait for the kvstore.
+    if (!hold_pages(cache_, *job, copy) &&
+        !(drop_waiting_keeps() && hold_pages(cache_, *job, copy)))
+      break;
     if (copy) actions_.push_back(*copy);
     job->charged = job->entries() - job->cached;
     fair_.charge(job->order.tenant, job->charged);
@@ -432,6 +436,7 @@ void PrefillState::on(const Drain&) {
   draining_ = true;
   drain_end_ = now_ + setup_.limits.drain_max;
   arm(drain_end_);
+  drop_waiting_keeps();
   beat_due_ = true;
 }
 

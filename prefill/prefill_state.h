@@ -55,6 +55,7 @@ struct PrefillLimits {
   uint32_t store_pages_max = 4096;    // that are asked of the kvstore at a time
   Duration store_lookup_max = 500ms;  // for the kvstore to say what it holds; then all is computed
   size_t keep_pages_max = 256;        // that wait for the kvstore; beyond, they are not kept there
+  uint32_t keep_share = 8;            // and what waits holds that part of the pool at most
   StoreCostLimits store_costs;
   Duration time_max = Duration(3600s);  // of a job that names no deadline
 };
@@ -84,7 +85,7 @@ struct StoreUseCounts {
   uint64_t cut_short = 0;       // reads of which some pages never came
   uint64_t kept = 0;
   uint64_t not_kept = 0;  // written, but the store would not or could not
-  uint64_t dropped = 0;   // not written: too many waited
+  uint64_t dropped = 0;   // not written: too many waited, or requests need room, or a drain
 };
 
 // What the machine has seen since its start: for metrics.
@@ -132,6 +133,7 @@ class PrefillState {
   void on(const Digested& digested);
   void on(const SchedulerSaw& saw);
   void on(const StoreHeld& held);
+  void on(const StoreReadBegan& began);
   void on(const StorePageCame& came);
   void on(const StoreReadEnded& ended);
   void on(const PagesKept& kept);
@@ -168,6 +170,10 @@ class PrefillState {
   void forget_store(Job& job);
   void keep_pages(const Job& job, size_t listed);
   size_t keeps_waiting() const;
+  size_t keeps_holding() const;
+  void trim_keeps();
+  void drop_last_keep();
+  bool drop_waiting_keeps();
   void keep_next();
   void run_timers();
   void run_store_timers();

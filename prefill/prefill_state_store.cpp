@@ -84,6 +84,10 @@ void PrefillState::on(const StoreHeld& held) {
       ReadPages{store.order, {names.begin(), names.end()}, {into.begin(), into.end()}});
 }
 
+void PrefillState::on(const StoreReadBegan& began) {
+  if (Job* job = at_store(began.order, StorePhase::reading)) job->store.served = true;
+}
+
 // The next page is whole: it is posted at once, and others may take it.
 void PrefillState::on(const StorePageCame& came) {
   Job* job = at_store(came.order, StorePhase::reading);
@@ -95,6 +99,7 @@ void PrefillState::on(const StorePageCame& came) {
   job->cached += tokens;
   job->store.fetched += tokens;
   ++job->store.came;
+  job->store.served = true;
   counts_.store.hit_tokens += tokens;
   publish_pages(cache_, *job);
   if (job->store.first == job->store.end) end_reading(*job, false);
@@ -109,7 +114,8 @@ void PrefillState::end_reading(Job& job, bool late) {
   const StoreVisit& store = job.store;
   const Duration took = now_ - store.begun;
   const uint32_t wanted = store.came + store.end - store.first;
-  costs_.read(store.came, took, now_);
+  // Waiting for others' reads says nothing of what a page costs.
+  if (store.served) costs_.read(store.came, took, now_);
   std::string says = fmt::format("{} of {} were read from the kvstore in {:.1f} ms", store.came,
                                  pages_text(wanted), ms(took));
   if (const auto computing = costs_.computing(wanted))
@@ -156,13 +162,14 @@ void PrefillState::keep_pages(const Job& job, size_t listed) {
     batch.pages.push_back({job.names.full[i], job.pages[i], static_cast<uint32_t>(i)});
   }
   if (batch.pages.empty()) return;
-  if (keeps_waiting() + batch.pages.size() > setup_.limits.keep_pages_max) {
+  if (draining_) {
     counts_.store.dropped += batch.pages.size();
     return;
   }
   batch.held.assign(job.listed.begin(), job.listed.begin() + batch.pages.back().depth + 1);
   cache_.hold(batch.held);
   keeps_.push_back(std::move(batch));
+  trim_keeps();
   keep_next();
 }
 
@@ -170,6 +177,37 @@ size_t PrefillState::keeps_waiting() const {
   size_t pages = 0;
   for (const KeepBatch& batch : keeps_) pages += batch.pages.size();
   return pages;
+}
+
+// Pages of the pool that would not be held if only the first batch were there. The batches of a
+// job hold the same pages from the first on.
+size_t PrefillState::keeps_holding() const {
+  if (keeps_.size() < 2) return 0;
+  const std::set<PageId> first(keeps_.front().held.begin(), keeps_.front().held.end());
+  std::set<PageId> all = first;
+  for (const KeepBatch& batch : keeps_) all.insert(batch.held.begin(), batch.held.end());
+  return all.size() - first.size();
+}
+
+// The last to come go first: what was before them in the same prompt is worth more.
+void PrefillState::trim_keeps() {
+  const size_t holding_max = setup_.pages / setup_.limits.keep_share;
+  while (keeps_waiting() > setup_.limits.keep_pages_max || keeps_holding() > holding_max)
+    drop_last_keep();
+}
+
+void PrefillState::drop_last_keep() {
+  counts_.store.dropped += keeps_.back().pages.size();
+  cache_.release(keeps_.back().held);
+  keeps_.pop_back();
+}
+
+// All but the batch that is being written. False if there are none.
+bool PrefillState::drop_waiting_keeps() {
+  const size_t stay = keeping_ ? 1 : 0;
+  if (keeps_.size() == stay) return false;
+  while (keeps_.size() > stay) drop_last_keep();
+  return true;
 }
 
 // One batch at a time; the first is the one that is being written.
@@ -186,6 +224,7 @@ void PrefillState::on(const PagesKept& kept) {
   counts_.store.not_kept += keeps_.front().pages.size() - kept.stored;
   cache_.release(keeps_.front().held);
   keeps_.pop_front();
+  trim_keeps();
   keep_next();
 }
 

@@ -121,6 +121,7 @@ std::unique_ptr<kvcache::StoreClient> PrefillWorker::make_store(const PrefillOpt
               [this](kvcache::StoreOrder order, std::optional<uint32_t> pages) {
                 driver_.feed(StoreHeld{order, pages});
               },
+          .on_begin = [this](kvcache::StoreOrder order) { driver_.feed(StoreReadBegan{order}); },
           .on_page = [this](kvcache::StoreOrder order) { driver_.feed(StorePageCame{order}); },
           .on_end = [this](kvcache::StoreOrder order) { driver_.feed(StoreReadEnded{order}); },
           .on_kept = [this](uint32_t stored) { driver_.feed(PagesKept{stored}); }});

@@ -18,7 +18,10 @@ Duration duration_of(double seconds) {
 }  // namespace
 
 void StoreCosts::computed(uint32_t tokens, Duration took) {
-  if (tokens > 0) add(token_seconds_, to_seconds(took) / tokens);
+  if (tokens == 0) return;
+  const double weight = tokens_ > 0 ? kWeight : 1;
+  tokens_ += weight * (tokens - tokens_);
+  seconds_ += weight * (to_seconds(took) - seconds_);
 }
 
 void StoreCosts::read(uint32_t pages, Duration took, Instant now) {
@@ -35,8 +38,8 @@ std::optional<Duration> StoreCosts::reading(uint32_t pages, Instant now) const {
 }
 
 std::optional<Duration> StoreCosts::computing(uint32_t pages) const {
-  if (token_seconds_ == 0) return std::nullopt;
-  return duration_of(token_seconds_ * pages * kPageTokens);
+  if (tokens_ == 0) return std::nullopt;
+  return duration_of(token_seconds() * pages * kPageTokens);
 }
 
 bool StoreCosts::cheaper_to_read(uint32_t pages, Instant now) const {

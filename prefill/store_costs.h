@@ -26,7 +26,8 @@ class StoreCosts {
   void read(uint32_t pages, Duration took, Instant now);  // no page came: it has cost the time
 
   double page_seconds() const { return page_seconds_; }  // to read one; 0: never done
-  double token_seconds() const { return token_seconds_; }
+  // To compute one: a step of few tokens says little about it.
+  double token_seconds() const { return tokens_ > 0 ? seconds_ / tokens_ : 0; }
 
   // What is expected; nothing where there is no measurement.
   std::optional<Duration> reading(uint32_t pages, Instant now) const;
@@ -37,8 +38,8 @@ class StoreCosts {
 
  private:
   StoreCostLimits limits_;
-  double page_seconds_ = 0;   // to read one
-  double token_seconds_ = 0;  // to compute one
+  double page_seconds_ = 0;          // to read one
+  double tokens_ = 0, seconds_ = 0;  // of a step
   std::optional<Instant> read_at_;
 };
 

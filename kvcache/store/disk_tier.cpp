@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 
 namespace baton::kvcache {
 
@@ -16,6 +15,7 @@ namespace {
 constexpr std::string_view kPrefix = "segment-";
 constexpr std::string_view kSuffix = ".pages";
 constexpr uint64_t kSegmentBytesMin = uint64_t{1} << 20;
+constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;  // half of it is in memory at a time
 
 std::optional<uint32_t> number_of(const std::string& file) {
   if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix)) return std::nullopt;
@@ -54,7 +54,8 @@ bool write_at(int descriptor, uint64_t offset, std::span<const std::byte> data) 
 DiskTier::DiskTier(DiskTierOptions options, DirectoryLock lock)
     : options_(std::move(options)), lock_(std::move(lock)) {
   if (options_.segment_bytes == 0)
-    options_.segment_bytes = std::max(options_.bytes_max / 256, kSegmentBytesMin);
+    options_.segment_bytes =
+        std::clamp(options_.bytes_max / 256, kSegmentBytesMin, kSegmentBytesMax);
 }
 
 DiskTier::~DiskTier() {
@@ -83,36 +84,53 @@ std::filesystem::path DiskTier::path_of(uint32_t number) const {
 Result<void> DiskTier::scan() {
   std::error_code error;
   std::vector<uint32_t> numbers;
-  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error))
-    if (const auto number = number_of(entry.path().filename().string())) numbers.push_back(*number);
+  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
+    const auto number = number_of(entry.path().filename().string());
+    if (number && path_of(*number) == entry.path()) numbers.push_back(*number);
+  }
   if (error) {
     return fail(ErrorCode::unavailable, "can't read the folder {} of pages: {}",
                 options_.folder.string(), error.message());
   }
   std::ranges::sort(numbers);
-  for (const uint32_t number : numbers) BATON_CHECKED(scan_segment(number));
+  for (const uint32_t number : numbers) scan_segment(number);
   next_ = numbers.empty() ? 0 : numbers.back() + 1;
   for (const uint32_t number : numbers)
-    if (segments_.at(number).live == 0) remove(number);
+    if (segments_.contains(number) && segments_.at(number).live == 0) remove(number);
+  reopen_newest();
   while (bytes_ > options_.bytes_max && reclaim()) {
   }
   return {};
 }
 
-Result<void> DiskTier::scan_segment(uint32_t number) {
+void DiskTier::scan_segment(uint32_t number) {
   const int descriptor = ::open(path_of(number).c_str(), O_RDWR | O_CLOEXEC);
   struct stat facts {};
   if (descriptor < 0 || ::fstat(descriptor, &facts) != 0) {
-    const int why = errno;
+    ++counts_.skipped;
     if (descriptor >= 0) ::close(descriptor);
-    return fail(ErrorCode::unavailable, "can't open {}: {}", path_of(number).string(),
-                std::strerror(why));
+    return;
   }
   const auto size = static_cast<uint64_t>(facts.st_size);
   segments_[number] = {descriptor, size, 0};
   bytes_ += size;
   for (const RecordHeader& header : records_of(number, counts_.damaged)) add(header);
-  return {};
+}
+
+// Appends go on behind the last whole record of the newest segment if there is room in it: else
+// each start would leave a file, and a descriptor, for good.
+void DiskTier::reopen_newest() {
+  if (segments_.empty()) return;
+  auto& [number, segment] = *segments_.rbegin();
+  uint64_t damaged = 0;  // counted already
+  const auto records = records_of(number, damaged);
+  if (records.empty()) return;
+  const uint64_t end = records.back().offset + record_bytes(records.back().bytes);
+  if (end >= options_.segment_bytes) return;
+  if (::ftruncate(segment.descriptor, static_cast<off_t>(end)) != 0) return;
+  bytes_ -= segment.size - end;
+  segment.size = end;
+  active_ = number;
 }
 
 // Headers that are whole, of records that the file holds to their end; `damaged` grows by the
@@ -170,6 +188,11 @@ std::optional<StoredPage> DiskTier::get(const PageName& name) {
     forget(name);
   }
   return page;
+}
+
+void DiskTier::touch(const PageName& name) {
+  const auto found = index_.find(name);
+  if (found != index_.end()) found->second.used = true;
 }
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -250,8 +273,11 @@ bool DiskTier::open_segment() {
 bool DiskTier::append(const StoredPage& page) {
   const auto size = static_cast<uint32_t>(page.bytes().size());
   const uint64_t whole = record_bytes(size);
-  const bool full = active_ && segments_.at(*active_).size > 0 &&
-                    segments_.at(*active_).size + whole > options_.segment_bytes;
+  // Of large pages some fit in a segment too, or none could be written again when theirs goes.
+  const uint64_t room =
+      std::max(options_.segment_bytes, std::min(4 * whole, options_.bytes_max / 4));
+  const bool full =
+      active_ && segments_.at(*active_).size > 0 && segments_.at(*active_).size + whole > room;
   if ((!active_ || full) && !open_segment()) {
     ++counts_.failed;
     return false;

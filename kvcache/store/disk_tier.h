@@ -4,12 +4,12 @@
 // segment goes, or one that is mostly dead: what was used since it was written (at most half of the
 // segment) is written again, the rest is forgotten, the file is removed. At the start the index is
 // rebuilt from the headers of all records; a record that the file ends within, or whose header is
-// damaged, is not there. A page's digest is checked whenever it is read: one that does not hold is
-// dropped and counted. Nothing is synchronised: what a crash takes is hits. A write that fails (a
-// full disk) leaves the segment as it was, and the page is not there.
-// Invariants (broken_invariant): every indexed record lies within its segment; a segment's live
-// bytes are those of its indexed records; the files are within the limit.
-// Thread safety: one thread; the folder is locked against other processes.
+// damaged, is not there. Appending goes on in the newest segment. A page's digest is checked
+// whenever it is read: one that does not hold is dropped and counted. Nothing is synchronised: what
+// a crash takes is hits. A write that fails (a full disk) leaves the segment as it was, and the
+// page is not there. Invariants (broken_invariant): every indexed record lies within its segment; a
+// segment's live bytes are those of its indexed records; the files are within the limit. Thread
+// safety: one thread; the folder is locked against other processes.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ namespace baton::kvcache {
 struct DiskTierOptions {
   std::filesystem::path folder;  // made if it is not there
   uint64_t bytes_max = uint64_t{8} << 30;
-  uint64_t segment_bytes = 0;  // 0: 1/256 of bytes_max, at least 1 MiB
+  uint64_t segment_bytes = 0;  // 0: 1/256 of bytes_max, from 1 MiB to 64 MiB; four pages fit in
 };
 
 struct DiskTierCounts {
@@ -38,6 +38,7 @@ struct DiskTierCounts {
   uint64_t failed = 0;   // writes that failed: a full disk, or a broken one
   uint64_t dropped = 0;  // pages that went with their segment
   uint64_t moved = 0;    // pages that were written again
+  uint64_t skipped = 0;  // segments that could not be opened at the start: they stay, uncounted
 };
 
 class DiskTier {
@@ -51,6 +52,8 @@ class DiskTier {
   bool holds(const PageName& name) const { return index_.contains(name); }
   // Whole, or nothing: a damaged page is dropped. A use: it outlives its segment.
   std::optional<StoredPage> get(const PageName& name);
+  // A use without a read: whoever asks has it from elsewhere.
+  void touch(const PageName& name);
   // False if it can't be written: no room, or the disk fails. A page that is held stays as it is.
   bool put(const StoredPage& page);
 
@@ -76,7 +79,8 @@ class DiskTier {
 
   DiskTier(DiskTierOptions options, DirectoryLock lock);
   Result<void> scan();
-  Result<void> scan_segment(uint32_t number);
+  void scan_segment(uint32_t number);
+  void reopen_newest();
   std::vector<RecordHeader> records_of(uint32_t number, uint64_t& damaged) const;
   void add(const RecordHeader& header);
   void forget(const PageName& name);

@@ -60,7 +60,8 @@ Result<std::unique_ptr<KvstoreService>> KvstoreService::start(boost::asio::any_i
     log.info("disk", {{"folder", options.store.disk->folder.string()},
                       {"pages", disk->pages()},
                       {"bytes", disk->bytes()},
-                      {"damaged", disk->counts().damaged}});
+                      {"damaged", disk->counts().damaged},
+                      {"skipped_segments", disk->counts().skipped}});
   }
   BATON_TRY(server, StoreServer::listen(executor, options.server, std::move(store), clock));
   return std::unique_ptr<KvstoreService>(new KvstoreService(

@@ -27,6 +27,7 @@ std::optional<StoredPage> PageStore::get(const PageName& name) {
   }
   if (page) {
     ++counts_.memory_hits;
+    if (disk_) disk_->touch(name);  // else the pages used most would go with the oldest segment
   } else if (disk_ && (page = disk_->get(name))) {
     ++counts_.disk_hits;
     memory_.put(*page);
@@ -45,6 +46,7 @@ PutVerdict PageStore::put(const StoredPage& page) {
   }
   if (holds(page.name)) {
     ++counts_.known;
+    if (disk_) disk_->put(page);  // it may have let go of it
     return PutVerdict::known;
   }
   const bool in_memory = memory_.put(page);

@@ -89,6 +89,7 @@ class StoreClient::Channel : public std::enable_shared_from_this<StoreClient::Ch
   void take_end(Hub& hub, uint32_t count);
   void take_kept(Hub& hub, uint32_t verdict);
   void finish(Hub& hub, std::optional<uint32_t> held = std::nullopt);
+  void cut_late(Hub& hub);
   void down(Hub& hub, const Error& why);
   void wait(Hub& hub, Duration limit) { deadline_ = hub.clock_.now() + limit; }
 
@@ -114,6 +115,7 @@ class StoreClient::Channel : public std::enable_shared_from_this<StoreClient::Ch
   std::deque<Order> orders_;  // the first is being served while `busy_`
   bool busy_ = false;
   bool connected_ = false;
+  bool answered_ = true;           // something, since an order that was late was cut
   uint64_t life_ = 0;              // of the connection: handlers of a former one do nothing
   uint32_t id_ = 0;                // of the last request
   uint32_t asked_ = 0, came_ = 0;  // pages of the last get
@@ -182,6 +184,9 @@ void StoreClient::Channel::send(Hub& hub) {
   out_.assign(header.begin(), header.end());
   out_.insert(out_.end(), names.begin(), names.end());
   asio::async_write(socket_, asio::buffer(out_), then([this](Hub& h, size_t) { read_answer(h); }));
+  const StoreOrder id = order.id;  // the event may forget the order
+  if (order.kind == StoreRequest::Kind::get && order.done == 0 && hub.events_.on_begin)
+    hub.events_.on_begin(id);
 }
 
 void StoreClient::Channel::send_page(Hub& hub) {
@@ -208,6 +213,7 @@ void StoreClient::Channel::take_answer(Hub& hub) {
   const auto answer = decode_answer(header_);
   if (!answer) return down(hub, answer.error());
   answer_ = *answer;
+  answered_ = true;
   const StoreRequest::Kind kind = orders_.front().kind;
   using Kind = StoreAnswer::Kind;
   if (answer_.id == id_ && kind == StoreRequest::Kind::look_up && answer_.kind == Kind::held)
@@ -291,7 +297,17 @@ void StoreClient::Channel::forget(Hub& hub, const StoreOrder& id, bool late) {
   if (found == orders_.end()) return;
   found->forgotten = true;
   const bool served = busy_ && found == orders_.begin();
-  if (served && late) down(hub, fail(ErrorCode::deadline_exceeded, "it did not answer in time"));
+  if (served && late) cut_late(hub);
+}
+
+// One order was too slow for its job; that says little about those that wait, which are asked on
+// another connection. A second one without any answer in between: the store hangs.
+void StoreClient::Channel::cut_late(Hub& hub) {
+  if (!answered_) return down(hub, fail(ErrorCode::deadline_exceeded, "it did not answer in time"));
+  answered_ = false;
+  close();
+  busy_ = false;
+  asio::post(hub.executor_, [self = shared_from_this()] { self->start_next(); });
 }
 
 void StoreClient::Channel::check_deadline(Hub& hub) {

@@ -5,10 +5,11 @@
 // each, one order is served at a time, in turn. Connections are made when there is something to
 // say; one that fails or stands still fails every order that waits for it, and the next is tried
 // after a pause that doubles. While there is none, orders fail at once: nobody waits for a store
-// that is gone. A page is written into the pool only after its digest has proved that it is whole
-// and the one that was asked for. Every order is answered exactly once unless it is forgotten,
-// never from inside the call that gave it. Destroying a client silences it.
-// Thread safety: one executor; pages that are written to the store are read there too.
+// that is gone. One that is late for its job costs its connection, not the orders behind it, unless
+// the one before it was late too. A page is written into the pool only after its digest has proved
+// that it is whole and the one that was asked for. Every order is answered exactly once unless it
+// is forgotten, never from inside the call that gave it. Destroying a client silences it. Thread
+// safety: one executor; pages that are written to the store are read there too.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -38,7 +39,8 @@ struct StoreClientOptions {
 struct StoreClientEvents {
   // So many of the names are held, from the first on; nothing: the store can't be asked.
   std::function<void(StoreOrder, std::optional<uint32_t>)> on_held;
-  std::function<void(StoreOrder)> on_page;  // the next page lies in the pool, whole
+  std::function<void(StoreOrder)> on_begin;  // it is the read's turn: it is asked for
+  std::function<void(StoreOrder)> on_page;   // the next page lies in the pool, whole
   // No more pages come: all have, one is missing, or the store can't be asked any more.
   std::function<void(StoreOrder)> on_end;
   std::function<void(uint32_t stored)> on_kept;  // the pages of keep() are not read any more

@@ -13,6 +13,7 @@ class PrefillStoreTest : public PrefillStateTest {
     setup.kvstore = true;
     setup.pages = 8;
     setup.limits.keep_pages_max = 3;
+    setup.limits.keep_share = 2;
     return setup;
   }
   // The job's question.
@@ -132,6 +133,23 @@ TEST_F(PrefillStoreTest, AReadThatTakesTooLongKeepsWhatHasCome) {
   EXPECT_NE(seal.kvstore.find("did not come in time"), std::string::npos);
 }
 
+TEST_F(PrefillStoreTest, AReadThatOnlyWaitedItsTurnSaysNothingOfWhatAPageCosts) {
+  const LookUpPages asked = ask(1, 192);
+  reserve(1, 3);
+  step(StoreHeld{asked.order, 3});
+  const Actions late = after(5s);
+  EXPECT_EQ(state_.costs().page_seconds(), 0);
+  compute_all(late);
+  finish(1, 3);
+
+  const LookUpPages second = ask(2, 128);
+  reserve(2, 2);
+  step(StoreHeld{second.order, 2});
+  step(StoreReadBegan{second.order});
+  after(5s);
+  EXPECT_GT(state_.costs().page_seconds(), 0) << "it was asked for and did not come";
+}
+
 TEST_F(PrefillStoreTest, AReadThatEndsEarlyKeepsWhatHasCome) {
   const LookUpPages asked = ask(1, 192);
   reserve(1, 3);
@@ -220,6 +238,53 @@ TEST_F(PrefillStoreTest, PagesBeyondTheLimitAreDroppedAndCounted) {
   EXPECT_EQ(counts().dropped, 4u);
 }
 
+TEST_F(PrefillStoreTest, ARequestThatNeedsRoomDoesNotWaitForTheStore) {
+  const LookUpPages asked = ask(1, 192);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 3));
+  finish(1, 3);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u) << "one is being written, two wait";
+  EXPECT_EQ(told<Reserve>(order(2, 7 * 64)).size(), 1u);
+  EXPECT_EQ(counts().dropped, 2u);
+  EXPECT_TRUE(all<KeepPages>(step(PagesKept{1})).empty());
+}
+
+class PrefillStoreShareTest : public PrefillStateTest {
+ protected:
+  PrefillStoreShareTest() : PrefillStateTest(share_setup()) {}
+  static PrefillSetup share_setup() {
+    PrefillSetup setup = make_setup();
+    setup.kvstore = true;
+    setup.pages = 16;  // of which two may be held by what waits
+    return setup;
+  }
+  // Computes a prompt of full pages, each a batch of its own; all actions of its steps.
+  Actions compute_pages(uint64_t job, uint32_t pages) {
+    const auto asked = all<LookUpPages>(order(job, pages * 64));
+    step(StoreHeld{asked.at(0).order, 0});
+    Actions actions = reserve(job, pages), sum;
+    for (uint32_t page = 0; page < pages; ++page) {
+      actions = finish_step(all<Compute>(actions).at(0).step);
+      sum.insert(sum.end(), actions.begin(), actions.end());
+    }
+    say(Abort{JobId{job}, "cancelled"});
+    step(Digested{JobId{job}, std::vector<Digest>(pages)});
+    return sum;
+  }
+};
+
+TEST_F(PrefillStoreShareTest, WhatWaitsHoldsAnEighthOfThePoolBeyondWhatIsBeingWritten) {
+  EXPECT_EQ(all<KeepPages>(compute_pages(1, 6)).size(), 1u);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u);
+  EXPECT_EQ(state_.counts().store.dropped, 3u);
+  compute_pages(2, 6);
+  EXPECT_EQ(state_.pool().counts().in_use, 3u) << "and those before them count";
+  EXPECT_EQ(state_.counts().store.dropped, 9u);
+  for (uint32_t n = 0; n < 3; ++n) step(PagesKept{1});
+  EXPECT_EQ(state_.pool().counts().in_use, 0u);
+  EXPECT_EQ(state_.counts().store.kept, 3u);
+}
+
 TEST_F(PrefillStoreTest, ADrainWaitsForWhatIsBeingWritten) {
   const LookUpPages asked = ask(1, 64);
   step(StoreHeld{asked.order, 0});
@@ -227,6 +292,39 @@ TEST_F(PrefillStoreTest, ADrainWaitsForWhatIsBeingWritten) {
   finish(1, 1);
   EXPECT_TRUE(all<Drained>(step(Drain{})).empty());
   EXPECT_EQ(all<Drained>(step(PagesKept{1})).size(), 1u);
+}
+
+TEST_F(PrefillStoreTest, ADrainDropsWhatIsNotBeingWrittenYet) {
+  const LookUpPages asked = ask(1, 192);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 3));
+  finish(1, 3);
+  EXPECT_TRUE(all<Drained>(step(Drain{})).empty());
+  EXPECT_EQ(counts().dropped, 2u);
+  const Actions kept = step(PagesKept{1});
+  EXPECT_TRUE(all<KeepPages>(kept).empty());
+  EXPECT_EQ(all<Drained>(kept).size(), 1u);
+}
+
+TEST_F(PrefillStoreTest, WhatIsComputedDuringADrainIsNotKept) {
+  const LookUpPages asked = ask(1, 128);
+  step(StoreHeld{asked.order, 0});
+  const Actions reserved = reserve(1, 2);
+  step(Drain{});
+  EXPECT_TRUE(all<KeepPages>(compute_all(reserved)).empty());
+  EXPECT_EQ(counts().dropped, 2u);
+}
+
+TEST_F(PrefillStoreTest, ADrainDoesNotOutliveItsTimeForAStoreThatHangs) {
+  const LookUpPages asked = ask(1, 64);
+  step(StoreHeld{asked.order, 0});
+  compute_all(reserve(1, 1));
+  finish(1, 1);
+  step(Drain{});
+  EXPECT_TRUE(all<Drained>(after(59s)).empty());
+  EXPECT_LE(*state_.next_deadline(), now_ + 1s);
+  EXPECT_EQ(all<Drained>(after(1s)).size(), 1u);
+  EXPECT_TRUE(all<Drained>(step(PagesKept{1})).empty()) << "once";
 }
 
 }  // namespace

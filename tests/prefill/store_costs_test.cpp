@@ -30,6 +30,16 @@ TEST(StoreCosts, ComparesWhatBothHaveCost) {
   EXPECT_EQ(costs.reading(1, kNow + 11s), 1ms) << "what was long ago counts no more";
 }
 
+TEST(StoreCosts, AStepOfFewTokensSaysLittleOfWhatATokenCosts) {
+  StoreCosts costs({});
+  for (int i = 0; i < 40; ++i) {
+    costs.computed(1000, 100ms);
+    costs.computed(1, 10ms);  // the weights are read for one token too
+  }
+  EXPECT_GT(costs.token_seconds(), 1.0e-4);
+  EXPECT_LT(costs.token_seconds(), 1.2e-4);
+}
+
 TEST(StoreCosts, AReadWithoutAPageHasCostItsTime) {
   StoreCosts costs({});
   costs.computed(64, 1ms);

@@ -91,22 +91,18 @@ TEST_F(DiskTierTest, AFlippedBitCostsThePageItLiesInAndNoOther) {
     for (uint32_t n = 0; n < 3; ++n) put(tier, n);
   }
   const fs::path file = *files().begin();
+  std::ifstream in(file, std::ios::binary);
+  const std::string whole(std::istreambuf_iterator<char>(in), {});
   std::mt19937 random(1);
   for (size_t at = 0; at < 3 * kRecord; at += 1 + random() % 7) {
-    const auto flip = [&] {
-      std::fstream io(file, std::ios::binary | std::ios::in | std::ios::out);
-      io.seekg(static_cast<std::streamoff>(at));
-      const int byte = io.get();
-      io.seekp(static_cast<std::streamoff>(at));
-      io.put(static_cast<char>(byte ^ 0x10));
-    };
-    flip();
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
+    std::ofstream(file, std::ios::binary) << flipped;
     DiskTier tier = open();
     const bool padding = at % kRecord >= RecordHeader::kBytes + 700;
     for (uint32_t n = 0; n < 3; ++n)
       ASSERT_EQ(has(tier, n), padding || at / kRecord != n) << at << " " << n;
     ASSERT_EQ(tier.counts().damaged, padding ? 0u : 1u) << at;
-    flip();
   }
 }
 
@@ -163,13 +159,65 @@ TEST_F(DiskTierTest, APageThatIsTooLargeIsRefused) {
   EXPECT_TRUE(put(tier, 2));
 }
 
+TEST_F(DiskTierTest, ASegmentOfALargeTierIsNoLargerThan64MiB) {
+  DiskTier tier = open(uint64_t{1} << 40, 0);
+  for (uint32_t n = 0; n < 9; ++n) EXPECT_TRUE(tier.put(page_of(n, 8000000)));
+  EXPECT_EQ(files().size(), 2u);
+  for (const fs::path& file : files()) EXPECT_LE(fs::file_size(file), uint64_t{64} << 20);
+}
+
+TEST_F(DiskTierTest, LargePagesThatWereUsedAreWrittenAgainToo) {
+  DiskTier tier = open(1 << 20, 8192);
+  for (uint32_t n = 0; n < 16; ++n) {
+    EXPECT_TRUE(tier.put(page_of(n, 60000)));
+    EXPECT_TRUE(tier.get(name_of(0)));
+  }
+  for (uint32_t n = 16; n < 24; ++n) EXPECT_TRUE(tier.put(page_of(n, 60000)));
+  EXPECT_TRUE(tier.get(name_of(0)));
+  EXPECT_EQ(broken_invariant(tier), std::nullopt);
+}
+
+TEST_F(DiskTierTest, EachLifeGoesOnInTheNewestSegment) {
+  for (uint32_t n = 0; n < 8; ++n) {
+    DiskTier tier = open();
+    EXPECT_EQ(tier.counts().damaged, n == 0 ? 0u : 1u);
+    EXPECT_EQ(tier.bytes(), n * kRecord) << "what was torn is cut off";
+    EXPECT_TRUE(put(tier, n));
+    for (uint32_t old = 0; old <= n; ++old) EXPECT_TRUE(has(tier, old));
+    EXPECT_EQ(files().size(), 1u);
+    std::ofstream(*files().begin(), std::ios::binary | std::ios::app) << std::string(600, 'x');
+  }
+  DiskTier tier = open();
+  EXPECT_TRUE(put(tier, 8));
+  EXPECT_EQ(files().size(), 2u) << "the first is full";
+  for (uint32_t n = 0; n < 9; ++n) EXPECT_TRUE(has(tier, n));
+}
+
 TEST_F(DiskTierTest, OtherFilesInTheFolderAreLeftAlone) {
   { DiskTier tier = open(); }
-  const fs::path other = folder_ / "pages" / "segment-zz.pages";
-  std::ofstream(other) << "mine";
+  const std::vector<std::string> others{"segment-zz.pages", "segment-1.pages",
+                                        "segment-0000000A.pages", "segment-.pages"};
+  for (const std::string& other : others) std::ofstream(folder_ / "pages" / other) << "mine";
   DiskTier tier = open();
+  EXPECT_EQ(tier.bytes(), 0u);
   put(tier, 1);
-  EXPECT_TRUE(fs::exists(other));
+  for (const std::string& other : others) EXPECT_TRUE(fs::exists(folder_ / "pages" / other));
+}
+
+TEST_F(DiskTierTest, ASegmentThatCantBeOpenedCostsItsPagesAndNotTheStart) {
+  {
+    DiskTier tier = open();
+    for (uint32_t n = 0; n < 9; ++n) put(tier, n);
+  }
+  const fs::path first = *files().begin();
+  fs::remove(first);
+  fs::create_directory(first);  // nobody, root included, can open it for writing
+  DiskTier tier = open();
+  EXPECT_EQ(tier.counts().skipped, 1u);
+  EXPECT_TRUE(has(tier, 8));
+  for (uint32_t n = 0; n < 8; ++n) EXPECT_FALSE(has(tier, n));
+  for (uint32_t n = 0; n < 20; ++n) EXPECT_TRUE(put(tier, n));
+  EXPECT_TRUE(fs::exists(first));
 }
 
 // The system refuses to let files grow: a write comes back short, then with an error.

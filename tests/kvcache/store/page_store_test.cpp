@@ -66,6 +66,26 @@ TEST(PageStore, WhatMemoryLetsGoIsReadFromDisk) {
   EXPECT_EQ(store.held(names(0, 5)), 4u);
 }
 
+TEST(PageStore, WhatIsReadFromMemoryOutlivesItsSegmentOnDisk) {
+  testing::TemporaryFolder folder;
+  PageStore store = *PageStore::open({1 << 20, DiskTierOptions{folder / "pages", 4 * 4096, 4096}});
+  for (uint32_t n = 0; n < 16; ++n) store.put(page_of(n));
+  EXPECT_TRUE(store.get(name_of(1)));
+  EXPECT_EQ(store.counts().memory_hits, 1u);
+  store.put(page_of(16));
+  EXPECT_TRUE(store.disk()->holds(name_of(1)));
+  EXPECT_FALSE(store.disk()->holds(name_of(2)));
+}
+
+TEST(PageStore, APageThatOnlyMemoryHoldsIsWrittenWhenItIsPutAgain) {
+  testing::TemporaryFolder folder;
+  PageStore store = *PageStore::open({1 << 20, DiskTierOptions{folder / "pages", 4 * 4096, 4096}});
+  for (uint32_t n = 0; n < 20; ++n) store.put(page_of(n));
+  EXPECT_FALSE(store.disk()->holds(name_of(0)));
+  EXPECT_EQ(store.put(page_of(0)), PutVerdict::known);
+  EXPECT_TRUE(store.disk()->holds(name_of(0)));
+}
+
 TEST(PageStore, PagesThatFitNowhereAreRefused) {
   PageStore store = *PageStore::open({100, std::nullopt});
   EXPECT_EQ(store.put(page_of(1)), PutVerdict::refused);

@@ -15,6 +15,7 @@ class StoreClientTest : public StoreWorld {
     events.on_held = [this](StoreOrder order, std::optional<uint32_t> pages) {
       held[order.serial] = pages;
     };
+    events.on_begin = [this](StoreOrder order) { begun.push_back(order.serial); };
     events.on_page = [this](StoreOrder order) {
       ++pages[order.serial];
       if (after_page) after_page(order);
@@ -63,6 +64,7 @@ class StoreClientTest : public StoreWorld {
   std::map<uint64_t, std::optional<uint32_t>> held;
   std::map<uint64_t, uint32_t> pages, ends;
   std::vector<uint32_t> kept;
+  std::vector<uint64_t> begun;
   std::function<void(StoreOrder)> after_page;
   std::unique_ptr<StoreClient> client;  // last: its events touch all of these
 };
@@ -108,6 +110,23 @@ TEST_F(StoreClientTest, ALookupPassesALongReadBetweenTwoBatches) {
   EXPECT_LT(pages[1], 4u);
   until([&] { return ends[1] == 1; });
   EXPECT_EQ(pages[1], 8u);
+}
+
+TEST_F(StoreClientTest, AReadBeginsWhenItIsItsTurn) {
+  make_server();
+  StoreClientOptions options;
+  options.batch_bytes = 1;
+  make_client(options);
+  keep(0, 4);
+  until([&] { return !kept.empty(); });
+  client->read(order(1), names(0, 4), places(10, 14));
+  client->read(order(2), names(0, 4), places(14, 18));
+  client->read(order(3), names(0, 4), places(18, 22));
+  client->forget(order(2), true);
+  until([&] { return pages[1] == 2; });
+  EXPECT_EQ(begun, std::vector<uint64_t>{1});
+  until([&] { return ends[3] == 1; });
+  EXPECT_EQ(begun, (std::vector<uint64_t>{1, 3})) << "once each";
 }
 
 TEST_F(StoreClientTest, AForgottenReadWritesIntoNoPage) {
@@ -184,16 +203,37 @@ class MuteStore : public StoreClientTest {
   std::array<std::byte, 4096> request;
 };
 
-TEST_F(MuteStore, AnOrderThatIsLateCutsTheConnectionAndTheNextOnesFailAtOnce) {
+TEST_F(MuteStore, AnOrderThatIsLateCutsTheConnectionAndTheNextOneIsAskedOnAnother) {
   make_mute(sizeof request);
   make_client();
   client->look_up(order(1), names(0, 2));
   until([&] { return peers.size() == 1; });
+  const auto header = encode(StoreAnswer{StoreAnswer::Kind::held, 2, 2, 0, {}});
+  make_mute(StoreRequest::kBytes + names_bytes(2),
+            std::vector<std::byte>(header.begin(), header.end()));
   client->look_up(order(2), names(0, 2));
   client->forget(order(1), true);
   until([&] { return held.contains(2); });
-  EXPECT_EQ(held[2], std::nullopt);
+  EXPECT_EQ(held[2], 2u);
   EXPECT_FALSE(held.contains(1));
+  EXPECT_EQ(client->counts().failures, 0u);
+  EXPECT_EQ(client->counts().connections, 2u);
+}
+
+TEST_F(MuteStore, AfterTwoLateOrdersInARowTheNextOnesFailAtOnce) {
+  make_mute(sizeof request);
+  make_client();
+  client->look_up(order(1), names(0, 2));
+  until([&] { return peers.size() == 1; });
+  make_mute(sizeof request);
+  client->look_up(order(2), names(0, 2));
+  client->forget(order(1), true);
+  until([&] { return peers.size() == 2; });
+  client->look_up(order(3), names(0, 2));
+  client->forget(order(2), true);
+  until([&] { return held.contains(3); });
+  EXPECT_EQ(held[3], std::nullopt);
+  EXPECT_FALSE(held.contains(2));
   EXPECT_EQ(client->counts().failures, 1u);
 }
 
