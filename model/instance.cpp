@@ -72,7 +72,7 @@ Result<CachePlan> plan_cache(const InstanceOptions& options,
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
-  checkpoint::add_mode_options(app, o.mode);
+  checkpoint::add_mode_option(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them; empty: the model's folder");
   app.add_option(
