@@ -79,6 +79,10 @@ TEST_F(InstanceTest, TakesAProcessorAThread) {
     EXPECT_TRUE(Instance::open(options_, parallel::lone_port(), clock_));
     options_.processors = std::to_string(there.front().id);
     EXPECT_NE(refusal().find("--processors"), std::string::npos) << "one too few";
+    options_.processors = fmt::format("{},{}", there.front().id, CPU_SETSIZE - 1);
+    EXPECT_NE(refusal().find(std::to_string(CPU_SETSIZE - 1)), std::string::npos) << "not there";
+    options_.processors = fmt::format("{0},{0}", there.front().id);
+    EXPECT_NE(refusal().find("more than once"), std::string::npos);
     options_.processors = "many";
     EXPECT_NE(refusal().find("many"), std::string::npos);
   }).join();
