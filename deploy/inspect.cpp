@@ -151,7 +151,7 @@ void print_sizes(const Summary& s) {
     if (mode.packed()) fmt::print(" {} in mode {}", bytes_text(weight_bytes(s, mode)), mode.name);
   }
   fmt::print("\n");
-  fmt::print("KV cache         {} bytes a token in exact mode, {} in fast mode",
+  fmt::print("KV cache         {} bytes a token in float32 (mode exact), {} in BF16 (all others)",
              s.kv_exact_bytes_per_token, s.kv_fast_bytes_per_token);
   if (s.config.mtp_layers > 0) {
     fmt::print(" ({} without the MTP layer)", s.kv_fast_main_bytes_per_token);
@@ -170,7 +170,7 @@ void print_layout(const LayoutMemory& at, const Summary& s, size_t kv_memory) {
              bytes_text(at.memory.replicated.stored_bytes),
              bytes_text(at.memory.split.stored_bytes), bytes_text(at.memory.experts.stored_bytes),
              at.memory.slots, at.memory.slots == 1 ? "" : "s");
-  fmt::print("  {:<15}{} an instance hold {} tokens in exact mode, {} in fast mode\n", "KV cache",
+  fmt::print("  {:<15}{} an instance hold {} tokens in float32, {} in BF16\n", "KV cache",
              bytes_text(kv_memory), kv_memory / s.kv_exact_bytes_per_token,
              kv_memory / s.kv_fast_bytes_per_token);
 }

@@ -1,5 +1,6 @@
 #include "model/instance.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/io/daemon.h"
@@ -72,7 +73,7 @@ Result<CachePlan> plan_cache(const InstanceOptions& options,
 
 void add_instance_options(CLI::App& app, InstanceOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required();
-  checkpoint::add_mode_options(app, o.mode);
+  checkpoint::add_mode_option(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them; empty: the model's folder");
   app.add_option(
@@ -116,6 +117,24 @@ namespace {
 
 constexpr parallel::Tag kMemoryTag = 3;
 
+// Whether compute threads could stay on them. Other hosts have processors of the same numbers, and
+// which of those there are is for their own ranks to say.
+Result<void> check_processors(std::span<const unsigned> of_host, std::span<const unsigned> mine) {
+  std::vector<unsigned> sorted(of_host.begin(), of_host.end());
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end()) {
+    return fail(ErrorCode::invalid_argument,
+                "--processors has {} more than once, and two threads can't have one", *twice);
+  }
+  const auto there = processors();
+  for (const unsigned id : mine) {
+    if (std::ranges::find(there, id, &Processor::id) != there.end()) continue;
+    return fail(ErrorCode::invalid_argument,
+                "--processors has {}, which is none that this process may run on", id);
+  }
+  return {};
+}
+
 // A rank's processors; all its threads then run near them, for what they touch first.
 Result<std::vector<unsigned>> take_processors(const InstanceOptions& options,
                                               const parallel::Layout& layout, uint32_t rank) {
@@ -127,6 +146,9 @@ Result<std::vector<unsigned>> take_processors(const InstanceOptions& options,
                 all.size(), layout.ranks(), layout.threads);
   }
   const auto mine = std::span(all).subspan(size_t{rank} * layout.threads, layout.threads);
+  const size_t of_host = all.size() / layout.hosts();
+  const size_t host = size_t{rank} * layout.threads / of_host;
+  BATON_CHECKED(check_processors(std::span(all).subspan(host * of_host, of_host), mine));
   BATON_CHECKED(run_near(mine));
   return std::vector<unsigned>(mine.begin(), mine.end());
 }

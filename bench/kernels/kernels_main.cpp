@@ -4,7 +4,8 @@
 // so that other programs of the machine show as little as can be.
 //
 // `GOP/s` counts a product and its addition as two; `GB/s` what comes from memory, which is far
-// more than the caches hold, or nothing where the operands stay in them.
+// more than the caches hold (a large weight has copies that take turns), or nothing where the
+// operands stay in them.
 
 #include <benchmark/benchmark.h>
 #include <time.h>
@@ -35,7 +36,13 @@ class ProcessorTime final : public Clock {
   int64_t unix_seconds() const override { return 0; }
 };
 
-constexpr size_t kLargeValues = size_t{1} << 26;  // of what must come from memory
+constexpr size_t kFromMemoryBytes = size_t{512} << 20;  // of what must come from memory, at least
+constexpr size_t kLargeValues = size_t{1} << 26;        // of a weight that must
+
+// So many of a large weight that none is in a cache when its turn comes again.
+size_t copies_of(size_t values, size_t bytes) {
+  return values < kLargeValues ? 1 : (kFromMemoryBytes + bytes - 1) / bytes;
+}
 
 struct Work {
   double int8_ops = 0;
@@ -78,11 +85,12 @@ struct Product {
 void packed_products(benchmark::State& state, const Path& path, PanelForm form, Product size) {
   const Kernels& k = *path.kernels;
   const kernels::PanelShape shape{size.weights, size.cols, 0, 1, form};
-  std::vector<std::byte> packed(shape.bytes());
+  const size_t copies = copies_of(size.weights * size.cols, shape.bytes());
+  std::vector<std::byte> packed(copies * shape.bytes());
   const kernels::Panels panels(shape, packed.data());
   const auto w = random_values(kernels::kInt8PanelRows * size.cols);
   pack_panel(k, shape, w, packed.data());
-  for (size_t p = 1; p < panels.panels(); ++p) {
+  for (size_t p = 1; p < copies * panels.panels(); ++p) {
     std::copy_n(packed.data(), panels.stride(), packed.data() + p * panels.stride());
   }
   const auto x = random_values(size.rows * size.cols);
@@ -90,35 +98,39 @@ void packed_products(benchmark::State& state, const Path& path, PanelForm form, 
   in.shape(shape.contraction(), size.rows);
   for (size_t r = 0; r < size.rows; ++r) in.quantize(k, r, x.data() + r * size.cols);
   std::vector<float> out(size.rows * size.weights);
+  size_t turn = 0;
   for (auto _ : state) {
-    multiply_panels(k, in.rows(), size.rows, panels, 0, panels.panels(), out.data(), size.weights);
+    const kernels::Panels copy(shape, packed.data() + turn * shape.bytes());
+    multiply_panels(k, in.rows(), size.rows, copy, 0, copy.panels(), out.data(), size.weights);
     benchmark::DoNotOptimize(out.data());
+    turn = (turn + 1) % copies;
   }
   const auto products = static_cast<double>(size.rows * size.weights * size.cols);
-  const bool large = size.weights * size.cols >= kLargeValues;
   report(state, path.peaks,
-         {.int8_ops = 2 * products, .bytes = large ? static_cast<double>(packed.size()) : 0});
+         {.int8_ops = 2 * products, .bytes = copies > 1 ? static_cast<double>(shape.bytes()) : 0});
 }
 
 // Rows times a stored BF16 weight, in the canonical order.
 void stored_products(benchmark::State& state, const Path& path, Product size) {
-  const std::vector<uint16_t> halves(size.weights * size.cols, 0x3f81);
-  const kernels::Matrix matrix(kernels::Format::bf16,
-                               reinterpret_cast<const std::byte*>(halves.data()), size.weights,
-                               size.cols);
+  const size_t values = size.weights * size.cols;
+  const size_t copies = copies_of(values, 2 * values);
+  const std::vector<uint16_t> halves(copies * values, 0x3f81);
   const auto x = random_values(size.rows * size.cols);
   std::vector<float> scratch(kernels::panel_floats(size.cols));
   std::vector<float> out(size.rows * size.weights);
+  size_t turn = 0;
   for (auto _ : state) {
+    const kernels::Matrix matrix(kernels::Format::bf16,
+                                 reinterpret_cast<const std::byte*>(halves.data() + turn * values),
+                                 size.weights, size.cols);
     multiply_rows(*path.kernels, {x.data(), size.cols, nullptr}, size.rows, matrix, 0, size.weights,
                   1, scratch, out.data(), size.weights);
     benchmark::DoNotOptimize(out.data());
+    turn = (turn + 1) % copies;
   }
   const auto products = static_cast<double>(size.rows * size.weights * size.cols);
-  const bool large = size.weights * size.cols >= kLargeValues;
   report(state, path.peaks,
-         {.fp32_flops = 2 * products,
-          .bytes = large ? 2 * static_cast<double>(size.weights * size.cols) : 0});
+         {.fp32_flops = 2 * products, .bytes = copies > 1 ? 2 * static_cast<double>(values) : 0});
 }
 
 struct Tile {
@@ -155,7 +167,7 @@ void attention_tile(benchmark::State& state, const Path& path, Tile tile, bool w
 // A kernel of one row, over rows that come from memory.
 template <class Body>
 void rows_of(benchmark::State& state, const Path& path, size_t cols, Body&& body) {
-  std::vector<float> x(kLargeValues / cols * cols, 0.5f);
+  std::vector<float> x(kFromMemoryBytes / sizeof(float) / cols * cols, 0.5f);
   for (auto _ : state) {
     for (size_t at = 0; at < x.size(); at += cols) body(*path.kernels, x.data() + at, cols);
   }

@@ -3,11 +3,15 @@
 // Server and client have a thread each in this process; every page is checked against its digest
 // at both ends, as it always is. Files are read through the page cache. Beside it stands what the
 // machine's memcpy and XXH3 do with the same pages.
+#include <stdlib.h>
+
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/system/options.h"
 #include "kvcache/store/store_client.h"
@@ -23,7 +27,31 @@ struct Settings {
   uint32_t entry_bytes = 1152;  // BF16
   uint32_t pages = 64;
   uint32_t names = 512;  // of one lookup
-  std::string folder = std::filesystem::temp_directory_path() / "baton-kvstore-bench";
+  std::string folder = std::filesystem::temp_directory_path();
+};
+
+// A folder of this run alone, below the one that is named: that one may hold other things.
+class RunFolder {
+ public:
+  static Result<RunFolder> make(const std::string& below) {
+    std::string pattern = std::filesystem::path(below) / "baton-kvstore-bench-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      return fail(ErrorCode::unavailable, "no folder can be made below {}: {}", below,
+                  std::strerror(errno));
+    }
+    return RunFolder(std::move(pattern));
+  }
+  RunFolder(RunFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ~RunFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;
 };
 
 double seconds_of(const Clock& clock, const std::function<void()>& work) {
@@ -74,7 +102,6 @@ class Bench {
     round("memory", {all, std::nullopt}, gb);
     round("files", {pool_.format().page_bytes(), DiskTierOptions{settings_.folder, 2 * all, 0}},
           gb);
-    std::filesystem::remove_all(settings_.folder);
   }
 
  private:
@@ -145,8 +172,16 @@ int main(int argc, char** argv) {
   app.add_option("--pages", settings.pages, "put and got")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--dir", settings.folder, "for files; removed")->capture_default_str();
+  app.add_option("--dir", settings.folder,
+                 "where files are kept during the run, in a folder of their own")
+      ->capture_default_str();
   if (const auto status = parse_options(app, argc, argv)) return *status;
+  const auto folder = RunFolder::make(settings.folder);
+  if (!folder) {
+    fmt::print(stderr, "kvstore_bench: {}\n", folder.error().message);
+    return 1;
+  }
+  settings.folder = folder->path();
   Bench(settings).run();
   return 0;
 }

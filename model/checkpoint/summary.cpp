@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "model/checkpoint/packed/packed_layout.h"
+
 namespace baton::checkpoint {
 namespace {
 
@@ -40,6 +42,17 @@ std::optional<Stored> stored_in_files(const Checkpoint& checkpoint, const Expect
   return stored;
 }
 
+// Of one tensor, as a mode holds it.
+size_t bytes_in_mode(const ModelConfig& config, const NumericMode& mode,
+                     const ExpectedTensor& tensor, size_t stored_bytes) {
+  if (!mode.packed()) return stored_bytes;
+  const auto pieces = packed_pieces(config, mode, tensor);
+  const bool looked_up = tensor.kind == TensorKind::embedding;
+  size_t bytes = pieces.empty() || looked_up ? stored_bytes : 0;
+  for (const PackedPiece& piece : pieces) bytes += piece.shape.bytes();
+  return bytes;
+}
+
 using StoredOf = std::function<std::optional<Stored>(const ExpectedTensor&)>;
 
 Summary summarize_with(const ModelConfig& config, const StoredOf& stored_of) {
@@ -53,6 +66,10 @@ Summary summarize_with(const ModelConfig& config, const StoredOf& stored_of) {
     (tensor.optional ? summary.mtp_copies : tensor.mtp ? summary.mtp : summary.main) += size;
     if (!tensor.mtp && tensor.kind == TensorKind::routed_expert) routed += size.parameters;
     summary.by_kind[std::string(to_string(tensor.kind))] += size;
+    for (const NumericMode& mode : numeric_modes()) {
+      summary.bytes_by_mode[std::string(mode.name)] +=
+          bytes_in_mode(config, mode, tensor, size.stored_bytes);
+    }
     summary.by_split[static_cast<size_t>(tensor.split)] += size;
     summary.bytes_by_dtype[std::string(to_string(stored->dtype))] += stored->bytes;
     if (stored->scale_bytes > 0) summary.bytes_by_dtype["F32"] += stored->scale_bytes;
@@ -98,22 +115,9 @@ Summary summarize(const Checkpoint& checkpoint) {
 }
 
 size_t weight_bytes(const Summary& summary, const NumericMode& mode) {
-  size_t bytes = 0;
-  for (const auto& [kind, size] : summary.by_kind) {
-    const bool routed = kind == to_string(TensorKind::routed_expert);
-    switch (routed ? mode.experts : mode.weights) {
-      case WeightForm::stored:
-        bytes += size.stored_bytes;
-        break;
-      case WeightForm::int8:
-        bytes += size.int8_bytes();
-        break;
-      case WeightForm::int4:
-        bytes += size.int4_bytes();
-        break;
-    }
-  }
-  return bytes;
+  const auto found = summary.bytes_by_mode.find(std::string(mode.name));
+  check(found != summary.bytes_by_mode.end(), "a summary knows every mode");
+  return found->second;
 }
 
 parallel::ModelShape model_shape(const ModelConfig& config) {

@@ -29,10 +29,8 @@ struct WeightSize {
   size_t stored_bytes = 0;  // as in the files, scales included
 
   size_t float32_bytes() const { return parameters * 4; }
-  // Packed: a byte a weight and a scale of two bytes for each 128 of them; or half a byte and, for
-  // each 128, a scale of two and steps of four bytes.
+  // As INT8 panels, without filling: a byte a weight and a scale of two bytes for each 128 of them.
   size_t int8_bytes() const { return parameters + (parameters + 127) / 128 * 2; }
-  size_t int4_bytes() const { return parameters / 2 + (parameters + 127) / 128 * 6; }
 
   WeightSize& operator+=(const WeightSize& other);
   bool operator==(const WeightSize&) const = default;
@@ -47,6 +45,7 @@ struct Summary {
   std::map<std::string, WeightSize> by_kind;       // MTP layer and copies included
   std::array<WeightSize, kTensorSplits> by_split;  // by TensorSplit; the same tensors
   std::map<std::string, size_t> bytes_by_dtype;
+  std::map<std::string, size_t> bytes_by_mode;  // what weight_bytes() says
 
   size_t kv_exact_bytes_per_token = 0;      // float32 entries, all layers, the MTP layer's included
   size_t kv_fast_bytes_per_token = 0;       // BF16 entries
@@ -58,7 +57,7 @@ Summary summarize(const ModelConfig& config);
 // From opened files.
 Summary summarize(const Checkpoint& checkpoint);
 
-// All weights, as a mode multiplies them.
+// All weights, as a mode holds them: packed ones as their panels, the rest as stored.
 size_t weight_bytes(const Summary& summary, const NumericMode& mode);
 
 // What parallel/ must know of a model to divide it.

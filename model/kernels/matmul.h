@@ -2,9 +2,9 @@
 // that neither the number of rows nor of threads shows in it.
 //
 // Of a stored weight a panel of rows is converted once into a thread's scratch, then multiplied
-// with all rows; the rows of a packed one are quantised, then multiplied with its INT8 panels. Work
-// is cut into panels of weight rows, never along the contraction. Thread safety: one owner thread
-// calls a Team; inside, each thread uses its own scratch.
+// with all rows; the rows of a packed one are quantised, then multiplied with its INT8 or 4-bit
+// panels. Work is cut into panels of weight rows, never along the contraction. Thread safety: one
+// owner thread calls a Team; inside, each thread uses its own scratch.
 #pragma once
 
 #include <span>

@@ -175,7 +175,7 @@ void RankRunner::step(const RankStep& step, kvcache::PoolMemory& cache,
   check(results.size() == step.sequences.size(), "a step has a result for each sequence");
   sequences_ = step.sequences;
   if (!std::exchange(pinned_, true) && !options_.processors.empty()) {
-    check(pin_threads(*pool_, options_.processors).has_value(), "its processors are still there");
+    (void)pin_threads(*pool_, options_.processors);  // gone since the start: slower, no more
   }
   if (is_empty(step)) {
     owned_.clear();

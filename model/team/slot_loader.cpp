@@ -13,7 +13,7 @@ SlotLoader::~SlotLoader() {
     stop_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void SlotLoader::begin(const parallel::SlotMove& move) {
@@ -27,7 +27,6 @@ void SlotLoader::begin(const parallel::SlotMove& move) {
     waiting_.push_back(move);
   }
   changed_.notify_all();
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
 }
 
 void SlotLoader::tell(parallel::BalanceReport& report) {

@@ -1,6 +1,7 @@
 // SlotLoader: brings experts into a rank's spare room, on a thread of its own, while steps go on.
 //
-// The thread exists from the first move on and gives way to those that compute. Weights wait here
+// The thread gives way to those that compute and runs where the one that made the loader does, not
+// where a thread that computes is kept later. Weights wait here
 // until their layer switches (take()); a move of a newer epoch lets go of what waited for an older
 // one. Thread safety: one owner thread; `load` runs on the loader's.
 #pragma once
@@ -21,7 +22,7 @@ class SlotLoader {
  public:
   using Load = std::function<Result<layers::MlpWeights>(const parallel::SlotMove&)>;
 
-  explicit SlotLoader(Load load) : load_(std::move(load)) {}
+  explicit SlotLoader(Load load) : load_(std::move(load)), thread_([this] { loop(); }) {}
   ~SlotLoader();  // waits for the move that is being loaded
   SlotLoader(const SlotLoader&) = delete;
   SlotLoader& operator=(const SlotLoader&) = delete;
@@ -51,7 +52,7 @@ class SlotLoader {
   std::vector<parallel::SlotMove> loaded_, failed_;  // not yet told
   std::map<uint32_t, Loaded> spare_;                 // by slot
   uint64_t epoch_ = 0;                               // of the newest move
-  std::thread thread_;
+  std::thread thread_;                               // the last, since it needs all others
 };
 
 }  // namespace baton::model

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "model/checkpoint/packed/packed_layout.h"
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/source_dir.h"
 #include "tests/support/temporary_folder.h"
@@ -60,14 +63,50 @@ TEST(Summary, WeightsTakeTheBytesOfTheirMode) {
   const auto bytes = [&](const char* mode) {
     return static_cast<double>(weight_bytes(v3, find_numeric_mode(mode).value()));
   };
+  const auto parameters = [&](TensorKind kind) {
+    return static_cast<double>(v3.by_kind.at(std::string(to_string(kind))).parameters);
+  };
+  const auto stored =
+      static_cast<double>(v3.main.stored_bytes + v3.mtp.stored_bytes + v3.mtp_copies.stored_bytes);
+  EXPECT_EQ(bytes("exact"), stored);
+  // Embeddings and what is small stay in BF16; absorbed keys are there beside kv_b.
+  const auto kept = parameters(TensorKind::embedding) + parameters(TensorKind::router) +
+                    parameters(TensorKind::norm);
+  const auto absorb = 62.0 * 128 * 128 * 512;
   const auto all =
       static_cast<double>(v3.main.parameters + v3.mtp.parameters + v3.mtp_copies.parameters);
-  const auto routed = static_cast<double>(
-      v3.by_kind.at(std::string(to_string(TensorKind::routed_expert))).parameters);
-  EXPECT_EQ(bytes("exact"), static_cast<double>(v3.main.stored_bytes + v3.mtp.stored_bytes +
-                                                v3.mtp_copies.stored_bytes));
-  EXPECT_NEAR(bytes("fast"), all * 130 / 128, 1e4);
-  EXPECT_NEAR(bytes("fast-e4"), (all - routed) * 130 / 128 + routed * 70 / 128, 1e4);
+  const auto routed = parameters(TensorKind::routed_expert);
+  const double fast = 2 * kept + (all - kept + absorb) * 130 / 128;
+  EXPECT_NEAR(bytes("fast") / fast, 1, 1e-3);
+  EXPECT_NEAR(bytes("fast-e4") / (fast - routed * 60 / 128), 1, 1e-3);
+}
+
+// What a process holds: the packed file's panels, and what it reads of the checkpoint itself.
+TEST(Summary, PackedBytesAreThoseOfThePackedFileAndOfWhatStaysStored) {
+  for (const bool tied : {false, true}) {
+    testing::TemporaryFolder folder;
+    testing::CheckpointSpec spec;
+    spec.config["tie_word_embeddings"] = tied;
+    testing::write_checkpoint(spec, folder.path());
+    const auto checkpoint = Checkpoint::open(folder.path());
+    ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
+    const Summary s = summarize(*checkpoint);
+    for (const NumericMode& mode : numeric_modes()) {
+      if (!mode.packed()) continue;
+      const PackedLayout layout(*checkpoint, mode);
+      std::set<std::string> sources;
+      size_t bytes = 0;
+      for (const PackedTensor& tensor : layout.tensors()) {
+        bytes += tensor.bytes;
+        sources.insert(tensor.source);
+      }
+      for (const auto& [name, place] : checkpoint->shards().places()) {
+        if (sources.contains(std::string(name)) && !name.ends_with("embed_tokens.weight")) continue;
+        bytes += place.info->end - place.info->begin;
+      }
+      EXPECT_EQ(weight_bytes(s, mode), bytes) << mode.name << (tied ? ", tied" : "");
+    }
+  }
 }
 
 TEST(Summary, KindsDtypesAndSplitsEachSumToTheWhole) {

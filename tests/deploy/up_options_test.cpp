@@ -34,7 +34,7 @@ Parsed parse(std::vector<std::string> arguments) {
 struct ClusterFile {
   explicit ClusterFile(const std::string& text)
       : path(std::filesystem::temp_directory_path() /
-             ("baton-cluster-" + std::to_string(::getpid()) + ".yaml")) {
+             fmt::format("baton-cluster-{}-{}.yaml", ::getpid(), std::hash<std::string>()(text))) {
     std::ofstream(path) << text;
   }
   ~ClusterFile() { std::filesystem::remove(path); }
@@ -117,6 +117,33 @@ TEST(UpOptions, compute_threads_have_cores_where_there_are_enough) {
 TEST(UpOptions, the_bits_of_experts_are_in_the_modes_name) {
   const auto parsed = parse({"--model", "/m", "--mode", "fast", "--expert-bits", "4"});
   EXPECT_EQ(parsed.options.mode, "fast-e4");
+  const ClusterPlan plan = plan_cluster(parsed.options);
+  for (const DaemonPlan& worker : plan.workers) {
+    EXPECT_EQ(value_of(worker.command, "--mode"), "fast-e4");
+    EXPECT_THAT(worker.command, Not(Contains("--expert-bits")));
+  }
+}
+
+TEST(UpOptions, mode_and_bits_come_from_files_and_the_command_line_in_any_order) {
+  for (const char* text : {"mode: fast\nexpert-bits: 4\n", "expert-bits: 4\nmode: fast\n"}) {
+    const ClusterFile file(text);
+    const auto parsed = parse({"--model", "/m", "--cluster", file.path});
+    EXPECT_FALSE(parsed.status) << text;
+    EXPECT_EQ(parsed.options.mode, "fast-e4") << text;
+  }
+  const ClusterFile bits("expert-bits: 4\n"), mode("mode: fast\n");
+  EXPECT_EQ(parse({"--model", "/m", "--cluster", bits.path}).status, 2) << "of mode exact";
+  const auto bits_in_file = parse({"--model", "/m", "--cluster", bits.path, "--mode", "fast"});
+  EXPECT_FALSE(bits_in_file.status);
+  EXPECT_EQ(bits_in_file.options.mode, "fast-e4");
+  const auto mode_in_file = parse({"--model", "/m", "--cluster", mode.path, "--expert-bits", "4"});
+  EXPECT_FALSE(mode_in_file.status);
+  EXPECT_EQ(mode_in_file.options.mode, "fast-e4");
+  ::setenv("BATON_EXPERT_BITS", "8", 1);
+  const auto environment = parse({"--model", "/m", "--cluster", bits.path, "--mode", "fast"});
+  ::unsetenv("BATON_EXPERT_BITS");
+  EXPECT_FALSE(environment.status);
+  EXPECT_EQ(environment.options.mode, "fast") << "which beats the file";
 }
 
 TEST(UpOptions, the_command_line_beats_the_environment_beats_the_file_beats_the_default) {

@@ -1,9 +1,12 @@
 #include "model/instance.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
+#include <cstdlib>
 #include <thread>
 
+#include "base/system/options.h"
 #include "base/system/processors.h"
 #include "parallel/exchange/local_port.h"
 #include "tests/support/checkpoint_writer.h"
@@ -76,10 +79,28 @@ TEST_F(InstanceTest, TakesAProcessorAThread) {
     EXPECT_TRUE(Instance::open(options_, parallel::lone_port(), clock_));
     options_.processors = std::to_string(there.front().id);
     EXPECT_NE(refusal().find("--processors"), std::string::npos) << "one too few";
+    options_.processors = fmt::format("{},{}", there.front().id, CPU_SETSIZE - 1);
+    EXPECT_NE(refusal().find(std::to_string(CPU_SETSIZE - 1)), std::string::npos) << "not there";
+    options_.processors = fmt::format("{0},{0}", there.front().id);
+    EXPECT_NE(refusal().find("more than once"), std::string::npos);
     options_.processors = "many";
     EXPECT_NE(refusal().find("many"), std::string::npos);
   }).join();
   EXPECT_EQ(processors().size(), there.size());
+}
+
+// `up` has put both flags together in the name; a worker inherits its environment.
+TEST_F(InstanceTest, TheEnvironmentsExpertBitsAreNotForWorkers) {
+  CLI::App app;
+  add_instance_options(app, options_);
+  std::vector<std::string> words = {"worker", "--model", "/m", "--mode", "fast-e4"};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  ::setenv("BATON_EXPERT_BITS", "8", 1);
+  const auto status = parse_options(app, static_cast<int>(argv.size()), argv.data());
+  ::unsetenv("BATON_EXPERT_BITS");
+  EXPECT_FALSE(status);
+  EXPECT_EQ(options_.mode, "fast-e4");
 }
 
 }  // namespace

@@ -302,6 +302,18 @@ TEST_F(OneRunner, StaysOnItsProcessorsFromTheFirstStepOn) {
   }).join();
 }
 
+TEST_F(OneRunner, StepsWithoutProcessorsThatAreGone) {
+  std::thread([&] {
+    Harness lost(*checkpoint_, {.layout = {.threads = 2},
+                                .rows_max = 64,
+                                .sequences_max = 4,
+                                .processors = {processors().front().id, CPU_SETSIZE - 1}});
+    Session session = lost.open(random_prompt(1, 20, 96));
+    lost.prefill(session);
+    EXPECT_EQ(session.filled, 19u);
+  }).join();
+}
+
 TEST_F(OneRunner, TellsEachLayerOnceInOrder) {
   Session session = harness_->open(random_prompt(1, 20, 96));
   const auto rows = session.fill(64);

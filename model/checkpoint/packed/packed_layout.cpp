@@ -16,7 +16,50 @@ unsigned head_segments(const ModelConfig& config) {
   return static_cast<unsigned>(std::gcd(config.num_heads, size_t{kernels::kSegmentsMax}));
 }
 
+std::vector<PackedPiece> attention_pieces(const ModelConfig& c, const ExpectedTensor& tensor) {
+  const kernels::PanelShape whole{tensor.shape[0], tensor.shape[1]};
+  if (tensor.name.ends_with("kv_b_proj.weight")) {
+    const size_t nope = c.qk_nope_head_dim;
+    const size_t v = c.v_head_dim;
+    return {{PackedPart::keys, {c.num_heads * nope, c.kv_lora_rank, nope}},
+            {PackedPart::values, {c.num_heads * v, c.kv_lora_rank, v}},
+            {PackedPart::absorb, {c.num_heads * c.kv_lora_rank, nope, c.kv_lora_rank}}};
+  }
+  if (tensor.name.ends_with("o_proj.weight")) {
+    return {{PackedPart::whole, {whole.rows, whole.cols, 0, head_segments(c)}}};
+  }
+  if (tensor.split == TensorSplit::rows) {  // the queries of the heads
+    return {{PackedPart::whole, {whole.rows, whole.cols, whole.rows / c.num_heads}}};
+  }
+  return {{PackedPart::whole, whole}};
+}
+
 }  // namespace
+
+std::vector<PackedPiece> packed_pieces(const ModelConfig& config, const NumericMode& mode,
+                                       const ExpectedTensor& tensor) {
+  if (tensor.shape.size() != 2) return {};
+  kernels::PanelShape whole{tensor.shape[0], tensor.shape[1]};
+  switch (tensor.kind) {
+    case TensorKind::attention:
+      return attention_pieces(config, tensor);
+    case TensorKind::head:
+    case TensorKind::dense_mlp:
+    case TensorKind::shared_expert:
+    case TensorKind::mtp_projection:
+      return {{PackedPart::whole, whole}};
+    case TensorKind::routed_expert:
+      if (mode.experts == WeightForm::int4) whole.form = kernels::PanelForm::int4;
+      return {{PackedPart::whole, whole}};
+    case TensorKind::embedding:  // looked up by row, unless it is the head too
+      if (config.tie_word_embeddings && !tensor.mtp) return {{PackedPart::whole, whole}};
+      return {};
+    case TensorKind::norm:
+    case TensorKind::router:
+      return {};
+  }
+  return {};
+}
 
 std::string packed_name(std::string_view source, PackedPart part) {
   switch (part) {
@@ -32,56 +75,14 @@ std::string packed_name(std::string_view source, PackedPart part) {
   return std::string(source);
 }
 
-void PackedLayout::add(const std::string& source, PackedPart part,
-                       const kernels::PanelShape& shape) {
-  tensors_.push_back({packed_name(source, part), source, part, shape, 0, shape.bytes()});
-}
-
-void PackedLayout::add_attention(const ModelConfig& c, const ExpectedTensor& tensor) {
-  const kernels::PanelShape whole{tensor.shape[0], tensor.shape[1]};
-  if (tensor.name.ends_with("kv_b_proj.weight")) {
-    const size_t nope = c.qk_nope_head_dim;
-    const size_t v = c.v_head_dim;
-    add(tensor.name, PackedPart::keys, {c.num_heads * nope, c.kv_lora_rank, nope});
-    add(tensor.name, PackedPart::values, {c.num_heads * v, c.kv_lora_rank, v});
-    add(tensor.name, PackedPart::absorb, {c.num_heads * c.kv_lora_rank, nope, c.kv_lora_rank});
-  } else if (tensor.name.ends_with("o_proj.weight")) {
-    add(tensor.name, PackedPart::whole, {whole.rows, whole.cols, 0, head_segments(c)});
-  } else if (tensor.split == TensorSplit::rows) {  // the queries of the heads
-    add(tensor.name, PackedPart::whole, {whole.rows, whole.cols, whole.rows / c.num_heads});
-  } else {
-    add(tensor.name, PackedPart::whole, whole);
-  }
-}
-
 PackedLayout::PackedLayout(const Checkpoint& checkpoint, const NumericMode& mode) {
   check(mode.packed(), "a layout is of a mode that packs");
   const ModelConfig& config = checkpoint.config();
-  const auto experts =
-      mode.experts == WeightForm::int4 ? kernels::PanelForm::int4 : kernels::PanelForm::int8;
   visit_expected_tensors(config, [&](const ExpectedTensor& tensor) {
-    if (tensor.shape.size() != 2 || !checkpoint.has(tensor.name)) return true;
-    switch (tensor.kind) {
-      case TensorKind::attention:
-        add_attention(config, tensor);
-        break;
-      case TensorKind::head:
-      case TensorKind::dense_mlp:
-      case TensorKind::shared_expert:
-      case TensorKind::mtp_projection:
-        add(tensor.name, PackedPart::whole, {tensor.shape[0], tensor.shape[1]});
-        break;
-      case TensorKind::routed_expert:
-        add(tensor.name, PackedPart::whole, {tensor.shape[0], tensor.shape[1], 0, 1, experts});
-        break;
-      case TensorKind::embedding:  // looked up by row, unless it is the head too
-        if (config.tie_word_embeddings && !tensor.mtp) {
-          add(tensor.name, PackedPart::whole, {tensor.shape[0], tensor.shape[1]});
-        }
-        break;
-      case TensorKind::norm:
-      case TensorKind::router:
-        break;
+    if (!checkpoint.has(tensor.name)) return true;
+    for (const auto& [part, shape] : packed_pieces(config, mode, tensor)) {
+      tensors_.push_back(
+          {packed_name(tensor.name, part), tensor.name, part, shape, 0, shape.bytes()});
     }
     return true;
   });

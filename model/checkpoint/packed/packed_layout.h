@@ -30,6 +30,15 @@ struct PackedTensor {
   size_t bytes = 0;
 };
 
+// What a mode that packs makes of a checkpoint's tensor: panels of it, or of three parts; nothing
+// where it stays as stored. An embedding that is the head too is packed and stays as well.
+struct PackedPiece {
+  PackedPart part = PackedPart::whole;
+  kernels::PanelShape shape;
+};
+std::vector<PackedPiece> packed_pieces(const ModelConfig& config, const NumericMode& mode,
+                                       const ExpectedTensor& tensor);
+
 class PackedLayout {
  public:
   // Of the files of a checkpoint, in a mode that packs.
@@ -46,9 +55,6 @@ class PackedLayout {
   size_t file_bytes() const { return file_bytes_; }
 
  private:
-  void add(const std::string& source, PackedPart part, const kernels::PanelShape& shape);
-  void add_attention(const ModelConfig& config, const ExpectedTensor& tensor);
-
   std::vector<PackedTensor> tensors_;
   std::unordered_map<std::string_view, size_t> by_name_;
   size_t header_bytes_ = 0;

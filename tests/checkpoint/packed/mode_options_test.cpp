@@ -6,10 +6,11 @@ namespace baton::checkpoint {
 namespace {
 
 // The mode that these flags come to; "refused" if they are.
-std::string mode_of(std::vector<std::string> flags) {
+std::string mode_of(std::vector<std::string> flags,
+                    void (*add)(CLI::App&, std::string&) = add_mode_options) {
   CLI::App app;
   std::string mode = "exact";
-  add_mode_options(app, mode);
+  add(app, mode);
   std::ranges::reverse(flags);  // as CLI wants them
   try {
     app.parse(flags);
@@ -36,6 +37,12 @@ TEST(ModeOptions, WhatThereIsNotIsRefused) {
   EXPECT_EQ(mode_of({"--mode", "sloppy"}), "refused");
   EXPECT_EQ(mode_of({"--expert-bits", "4"}), "refused") << "exact has its experts as stored";
   EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "3"}), "refused");
+}
+
+TEST(ModeOptions, ADaemonTakesItsModeByNameAlone) {
+  EXPECT_EQ(mode_of({"--mode", "fast-e4"}, add_mode_option), "fast-e4");
+  EXPECT_EQ(mode_of({"--mode", "sloppy"}, add_mode_option), "refused");
+  EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "4"}, add_mode_option), "refused");
 }
 
 }  // namespace

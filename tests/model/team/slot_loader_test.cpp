@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
+
+#include "base/system/processors.h"
 
 namespace baton::model {
 namespace {
@@ -73,6 +76,22 @@ TEST(SlotLoader, ANewerEpochLetsGoOfWhatWasForAnOlderOne) {
 TEST(SlotLoader, EndsWithMovesWaiting) {
   SlotLoader loader(load);
   for (uint32_t slot = 0; slot < 100; ++slot) loader.begin({.slot = slot, .expert = 1, .epoch = 1});
+}
+
+// A runner's compute thread stays on one core from its first step on, and moves are begun by it.
+TEST(SlotLoader, LoadsWhereItWasMade) {
+  const size_t there = processors().size();
+  std::thread([&] {
+    size_t seen = 0;
+    SlotLoader loader([&](const SlotMove& move) {
+      seen = processors().size();
+      return load(move);
+    });
+    ASSERT_TRUE(run_on(std::vector{processors().front().id}));
+    loader.begin({.slot = 1, .expert = 1, .epoch = 1});
+    loader.wait();
+    EXPECT_EQ(seen, there);
+  }).join();
 }
 
 }  // namespace
