@@ -116,7 +116,7 @@ Result<void> Cluster::start(Daemon& daemon) {
   }
   const bool prefill = daemon.plan.name.starts_with("prefill-");
   if (prefill || &daemon == &gateway_) add("--cache-secret-file", secret_file_);
-  if (prefill && kvstore_) add("--kvstore", kvstore_address_);
+  if (prefill && kvstore_) add("--kvstore-address", kvstore_address_);
   daemon.ports_file = folder_ / (daemon.plan.name + ".json");
   std::error_code ignored;
   std::filesystem::remove(daemon.ports_file, ignored);

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   app.add_option("--cache-secret-file", secret_file,
                  "its contents keep the prefixes of tenants apart; instances that are to know each "
                  "other's prefixes share it [one is drawn at start]");
-  app.add_option("--kvstore", prefill.kvstore,
+  app.add_option("--kvstore-address", prefill.kvstore,
                  "host:port of a kvstore, which keeps pages for all instances that share the "
                  "secret [none]");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;

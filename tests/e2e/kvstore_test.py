@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 from cluster import DEMO, cluster
 
@@ -138,6 +139,13 @@ class Kvstore(unittest.TestCase):
             with cluster(DEMO, *flags) as running:
                 cached, _ = self.check(running)
                 self.assertEqual(cached, 64)
+
+    def test_the_environment_can_do_without(self):
+        """A worker has the launcher's environment: a name means the same to both."""
+        with unittest.mock.patch.dict(os.environ, BATON_KVSTORE="false"), cluster() as running:
+            self.assertFalse(running.pids("baton-kvstore"))
+            _, explain = self.check(running)
+            self.assertIsNone(explain["kvstore"])
 
     def test_a_kvstore_that_is_killed_costs_hits_only(self):
         with cluster(DEMO, "--kv-memory", "8M", "--max-model-len", "1024") as running:
