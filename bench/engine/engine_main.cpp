@@ -1,5 +1,6 @@
 // engine_bench: prefill by prompt length and decode by batch and context, in this process, each
-// figure beside its limit on this machine. `--json` for tools.
+// figure beside its limit on this machine: what the operations or bytes take at least at the peaks
+// measured just before and just after. Medians of some tries. `--json` for tools.
 
 #include <algorithm>
 #include <chrono>
@@ -28,32 +29,39 @@ struct Options {
   std::vector<size_t> batches = {1, 2, 4, 8, 16, 32, 64};
   std::vector<size_t> contexts = {1024, 4096, 16384, 32768};
   size_t tokens_max = 131072;  // batches and contexts beyond this are left out
-  size_t steps = 16;
-  size_t tries = 3;
+  size_t steps = 8;
+  size_t tries = 5;
+  kernels::Isa isa = kernels::best_kernels().isa;
   bool json = false;
 };
 
 class Bench {
  public:
-  Bench(const Options& options, const checkpoint::NumericMode& mode, Driver& driver,
-        const Peaks& peaks)
-      : o_(options), mode_(mode), driver_(driver), peaks_(peaks) {}
+  Bench(const Options& options, const checkpoint::NumericMode& mode,
+        const kernels::Kernels& kernels, Driver& driver, PeakMeter& meter)
+      : o_(options), mode_(mode), kernels_(kernels), driver_(driver), meter_(meter) {}
 
   void run_prefill() {
     say("\nprefill, chunks of {} tokens\n  tokens    tok/s    limit    share\n", o_.chunk);
     for (const size_t tokens : o_.prompts) {
       if (tokens > o_.tokens_max) continue;
-      const double took = best([&] {
-        Stream stream = driver_.open_random(tokens, tokens + 1, 0);
-        const double seconds = time([&] { driver_.prefill(stream); });
-        driver_.close(stream);
-        return seconds;
-      });
-      const auto n = static_cast<double>(tokens);
-      const double limit =
-          prefill_seconds(prefill_cost(driver_.config(), mode_, tokens, o_.chunk), peaks_);
-      say("{:8} {:8.1f} {:8.1f} {:7.0f} %\n", tokens, n / took, n / limit, 100 * limit / took);
-      json_["prefill"].push_back({{"tokens", tokens}, {"tok_s", n / took}, {"limit", n / limit}});
+      const Cost cost = prefill_cost(driver_.config(), mode_, tokens, o_.chunk);
+      const Figure figure = median(
+          o_.tries,
+          [&] {
+            Stream stream = driver_.open_random(tokens, tokens + 1, 0);
+            const double seconds = time([&] { driver_.prefill(stream); });
+            driver_.close(stream);
+            return seconds;
+          },
+          [&](const Peaks& peaks) { return prefill_seconds(cost, peaks); });
+      const double rate = static_cast<double>(tokens) / figure.seconds;
+      say("{:8} {:8.1f} {:8.1f} {:7.0f} %\n", tokens, rate, rate / figure.share,
+          100 * figure.share);
+      json_["prefill"].push_back({{"tokens", tokens},
+                                  {"tok_s", rate},
+                                  {"limit", rate / figure.share},
+                                  {"share", figure.share}});
     }
   }
 
@@ -61,7 +69,7 @@ class Bench {
     say("\ndecode\n   batch  context    tok/s    limit    share    GB/s\n");
     for (const size_t context : o_.contexts) {
       for (const size_t batch : o_.batches) {
-        if (batch * (context + o_.steps + 8) <= o_.tokens_max) decode(batch, context);
+        if (batch * (context + steps() + 8) <= o_.tokens_max) decode(batch, context);
       }
     }
   }
@@ -69,30 +77,59 @@ class Bench {
   const nlohmann::ordered_json& json() const { return json_; }
 
  private:
+  struct Figure {
+    double seconds;
+    double share;  // of the limit
+  };
+
+  size_t steps() const { return o_.tries * o_.steps; }
+
   void decode(size_t batch, size_t context) {
     std::vector<Stream> streams;
     std::vector<Stream*> step;
     for (size_t i = 0; i < batch; ++i) {
-      streams.push_back(driver_.open_random(i, context, o_.steps + 8));
+      streams.push_back(driver_.open_random(i, context, steps() + 8));
       driver_.pretend_prefill(streams.back(), i);
     }
     for (Stream& stream : streams) step.push_back(&stream);
     for (int warm = 0; warm < 2; ++warm) driver_.decode(step);
-    std::vector<double> took;
-    for (size_t s = 0; s < o_.steps; ++s) took.push_back(time([&] { driver_.decode(step); }));
-    for (Stream& stream : streams) driver_.close(stream);
-    std::ranges::nth_element(took, took.begin() + static_cast<ptrdiff_t>(took.size() / 2));
-    const double median = took[took.size() / 2];
     const Cost cost = decode_cost(driver_.config(), mode_, batch, context);
-    const double limit = decode_seconds(cost, peaks_);
-    const auto rows = static_cast<double>(batch);
-    say("{:8} {:8} {:8.1f} {:8.1f} {:7.0f} % {:7.1f}\n", batch, context, rows / median,
-        rows / limit, 100 * limit / median, cost.bytes / median * 1e-9);
+    const Figure figure = median(
+        o_.tries,
+        [&] {
+          std::vector<double> took;
+          for (size_t s = 0; s < o_.steps; ++s) took.push_back(time([&] { driver_.decode(step); }));
+          std::ranges::sort(took);
+          return took[took.size() / 2];
+        },
+        [&](const Peaks& peaks) { return decode_seconds(cost, peaks); });
+    for (Stream& stream : streams) driver_.close(stream);
+    const double rate = static_cast<double>(batch) / figure.seconds;
+    const double read = cost.bytes / figure.seconds * 1e-9;
+    say("{:8} {:8} {:8.1f} {:8.1f} {:7.0f} % {:7.1f}\n", batch, context, rate, rate / figure.share,
+        100 * figure.share, read);
     json_["decode"].push_back({{"batch", batch},
                                {"context", context},
-                               {"tok_s", rows / median},
-                               {"limit", rows / limit},
-                               {"gb_s", cost.bytes / median * 1e-9}});
+                               {"tok_s", rate},
+                               {"limit", rate / figure.share},
+                               {"share", figure.share},
+                               {"gb_s", read}});
+  }
+
+  // Medians of the time and of the share that it is of the limit by the peaks around each try.
+  template <class Body, class Limit>
+  Figure median(size_t tries, Body&& body, Limit&& limit) {
+    std::vector<double> seconds, shares;
+    Peaks before = meter_.present(kernels_);
+    for (size_t t = 0; t < tries; ++t) {
+      seconds.push_back(body());
+      const Peaks after = meter_.present(kernels_);
+      shares.push_back((limit(before) + limit(after)) / 2 / seconds.back());
+      before = after;
+    }
+    std::ranges::sort(seconds);
+    std::ranges::sort(shares);
+    return {seconds[tries / 2], shares[tries / 2]};
   }
 
   template <class Body>
@@ -100,12 +137,6 @@ class Bench {
     const Instant began = clock_.now();
     body();
     return Seconds(clock_.now() - began).count();
-  }
-  template <class Body>
-  double best(Body&& body) const {
-    double least = body();
-    for (size_t t = 1; t < o_.tries; ++t) least = std::min(least, body());
-    return least;
   }
   template <class... Args>
   void say(fmt::format_string<Args...> text, Args&&... args) const {
@@ -116,38 +147,38 @@ class Bench {
 
   const Options& o_;
   checkpoint::NumericMode mode_;
+  const kernels::Kernels& kernels_;
   Driver& driver_;
-  const Peaks& peaks_;
+  PeakMeter& meter_;
   SystemClock clock_;
   nlohmann::ordered_json json_;
 };
 
 Result<void> run(const Options& options) {
   BATON_TRY(model, checkpoint::Checkpoint::open(options.model));
-  const auto& kernels = kernels::best_kernels();
-  Peaks peaks;
-  {
-    ThreadPool pool(options.threads);
-    peaks = measure_peaks(kernels, pool, SystemClock());
-  }
+  BATON_TRY(mode, checkpoint::find_numeric_mode(options.mode));
+  const auto& kernels = *kernels::kernels_for(options.isa);
+  const SystemClock clock;
+  ThreadPool pool(options.threads);
+  PeakMeter meter(pool, clock);
+  const Peaks peaks = meter.best(kernels);
   const std::string machine = describe_machine(kernels, options.threads, peaks);
   DriverOptions setup;
   setup.runner.mode = options.mode;
   setup.runner.pack_dir = options.pack_dir;
   setup.runner.pack_progress = ProgressBar::best_style();
+  setup.runner.isa = static_cast<unsigned>(options.isa);
   setup.runner.layout.threads = options.threads;
   setup.runner.rows_max = options.chunk;
   setup.runner.sequences_max = 64;
   setup.tokens_max = options.tokens_max + 64;
-  const SystemClock clock;
   const Instant began = clock.now();
   BATON_TRY(driver, Driver::create(model, setup));
   const double loaded = Seconds(clock.now() - began).count();
   if (!options.json) {
     fmt::print("{}{}, mode {}; loaded in {:.2f} s\n", machine, options.model, options.mode, loaded);
   }
-  BATON_TRY(mode, checkpoint::find_numeric_mode(options.mode));
-  Bench bench(options, mode, *driver, peaks);
+  Bench bench(options, mode, kernels, *driver, meter);
   bench.run_prefill();
   bench.run_decode();
   if (options.json) {
@@ -164,6 +195,15 @@ Result<void> run(const Options& options) {
   return {};
 }
 
+std::map<std::string, kernels::Isa> paths() {
+  std::map<std::string, kernels::Isa> paths;
+  for (unsigned i = 0; i < kernels::kIsas; ++i) {
+    const auto isa = static_cast<kernels::Isa>(i);
+    if (kernels::kernels_for(isa) != nullptr) paths.emplace(to_string(isa), isa);
+  }
+  return paths;
+}
+
 int main(int argc, char** argv) {
   CLI::App app("Prefill and decode rates of a model in this process, beside their limits.");
   Options o;
@@ -176,9 +216,15 @@ int main(int argc, char** argv) {
   app.add_option("--batches", o.batches, "decode batches")->delimiter(',');
   app.add_option("--contexts", o.contexts, "decode contexts; 0: none")->delimiter(',');
   app.add_option("--tokens-max", o.tokens_max, "of all sequences together")->capture_default_str();
-  app.add_option("--steps", o.steps, "decode steps of each figure, a median")
+  app.add_option("--tries", o.tries, "of each figure, a median")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--tries", o.tries, "prefills of each figure, the best")->capture_default_str();
+  app.add_option("--steps", o.steps, "decode steps of a try, a median")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--isa", o.isa, "path of the kernels, one that this processor has")
+      ->transform(CLI::Transformer(paths()))
+      ->default_str(to_string(o.isa));
   app.add_flag("--json", o.json, "print one JSON object");
   if (const auto status = parse_options(app, argc, argv)) return *status;
   std::erase(o.prompts, 0);

@@ -1,7 +1,8 @@
 // kernels_bench: each kernel of each path that this processor has, beside its share of the roofline
-// that the peaks of the same run make: the time that its operations or its bytes must take at
-// least, over the time that it took. One thread, and its processor time in peaks and figures alike,
-// so that other programs of the machine show as little as can be.
+// that the peaks make: the time that its operations or its bytes must take at least, over the time
+// that it took. The peaks are measured just before and just after each figure, by one thread and
+// its processor time in peaks and figures alike, so that other programs of the machine show as
+// little as can be; a median of `--benchmark_repetitions` hides more of them.
 //
 // `GOP/s` counts a product and its addition as two; `GB/s` what comes from memory, which is far
 // more than the caches hold (a large weight has copies that take turns), or nothing where the
@@ -57,25 +58,37 @@ std::vector<float> random_values(size_t count) {
   return values;
 }
 
-// What one iteration did, and the share of what it could have done.
-void report(benchmark::State& state, const Peaks& peaks, const Work& work) {
-  using benchmark::Counter;
-  const double ops = work.int8_ops + work.fp32_flops;
-  const double limit =
-      std::max(work.bytes / peaks.read_bytes,
-               work.int8_ops / peaks.int8_ops + work.fp32_flops / peaks.fp32_flops);
-  const auto rate = [&](double amount) {
-    return Counter(amount, Counter::kIsIterationInvariantRate);
-  };
-  if (ops != 0) state.counters["GOP/s"] = rate(ops * 1e-9);
-  if (work.bytes != 0) state.counters["GB/s"] = rate(work.bytes * 1e-9);
-  state.counters["share_%"] = rate(100 * limit);
-}
+const ProcessorTime kTime;
 
 struct Path {
   const Kernels* kernels;
-  Peaks peaks;
+  PeakMeter* meter;
 };
+
+// What the work of one iteration must take at least.
+double limit_seconds(const Work& work, const Peaks& before, const Peaks& after) {
+  const auto cost = [](double amount, double rate, double later) {
+    return amount / ((rate + later) / 2);
+  };
+  return std::max(cost(work.bytes, before.read_bytes, after.read_bytes),
+                  cost(work.int8_ops, before.int8_ops, after.int8_ops) +
+                      cost(work.fp32_flops, before.fp32_flops, after.fp32_flops));
+}
+
+// Runs the iterations and reports what they did, and the share of what they could have done.
+template <class Body>
+void run(benchmark::State& state, const Path& path, const Work& work, Body&& body) {
+  const Peaks before = path.meter->present(*path.kernels);
+  const Instant began = kTime.now();
+  for (auto _ : state) body();
+  const std::chrono::duration<double> took = kTime.now() - began;
+  const double each = took.count() / static_cast<double>(state.iterations());
+  const double ops = work.int8_ops + work.fp32_flops;
+  if (ops != 0) state.counters["GOP/s"] = ops / each * 1e-9;
+  if (work.bytes != 0) state.counters["GB/s"] = work.bytes / each * 1e-9;
+  state.counters["share_%"] =
+      100 * limit_seconds(work, before, path.meter->present(*path.kernels)) / each;
+}
 
 struct Product {
   size_t rows, weights, cols;
@@ -98,16 +111,16 @@ void packed_products(benchmark::State& state, const Path& path, PanelForm form, 
   in.shape(shape.contraction(), size.rows);
   for (size_t r = 0; r < size.rows; ++r) in.quantize(k, r, x.data() + r * size.cols);
   std::vector<float> out(size.rows * size.weights);
+  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
+  const Work work{.int8_ops = 2 * products,
+                  .bytes = copies > 1 ? static_cast<double>(shape.bytes()) : 0};
   size_t turn = 0;
-  for (auto _ : state) {
+  run(state, path, work, [&] {
     const kernels::Panels copy(shape, packed.data() + turn * shape.bytes());
     multiply_panels(k, in.rows(), size.rows, copy, 0, copy.panels(), out.data(), size.weights);
     benchmark::DoNotOptimize(out.data());
     turn = (turn + 1) % copies;
-  }
-  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
-  report(state, path.peaks,
-         {.int8_ops = 2 * products, .bytes = copies > 1 ? static_cast<double>(shape.bytes()) : 0});
+  });
 }
 
 // Rows times a stored BF16 weight, in the canonical order.
@@ -118,8 +131,11 @@ void stored_products(benchmark::State& state, const Path& path, Product size) {
   const auto x = random_values(size.rows * size.cols);
   std::vector<float> scratch(kernels::panel_floats(size.cols));
   std::vector<float> out(size.rows * size.weights);
+  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
+  const Work work{.fp32_flops = 2 * products,
+                  .bytes = copies > 1 ? 2 * static_cast<double>(values) : 0};
   size_t turn = 0;
-  for (auto _ : state) {
+  run(state, path, work, [&] {
     const kernels::Matrix matrix(kernels::Format::bf16,
                                  reinterpret_cast<const std::byte*>(halves.data() + turn * values),
                                  size.weights, size.cols);
@@ -127,10 +143,7 @@ void stored_products(benchmark::State& state, const Path& path, Product size) {
                   1, scratch, out.data(), size.weights);
     benchmark::DoNotOptimize(out.data());
     turn = (turn + 1) % copies;
-  }
-  const auto products = static_cast<double>(size.rows * size.weights * size.cols);
-  report(state, path.peaks,
-         {.fp32_flops = 2 * products, .bytes = copies > 1 ? 2 * static_cast<double>(values) : 0});
+  });
 }
 
 struct Tile {
@@ -148,7 +161,9 @@ void attention_tile(benchmark::State& state, const Path& path, Tile tile, bool w
   std::vector<float> scores(kBlock * kLanes);
   std::vector<float> max(kLanes, kernels::kNoScore), sum(kLanes), correction(kLanes);
   std::vector<float> out(tile.width * kLanes);
-  for (auto _ : state) {
+  const Work work{.fp32_flops =
+                      2.0 * static_cast<double>(kBlock * kLanes * (tile.depth + tile.width))};
+  run(state, path, work, [&] {
     if (widens) {
       path.kernels->unpack({stored.data(), nullptr, kernels::Format::bf16, 0, stored.size()},
                            keys.data());
@@ -159,19 +174,16 @@ void attention_tile(benchmark::State& state, const Path& path, Tile tile, bool w
     k.product({keys.data(), 1, tile.stride, scores.data(), tile.width, kBlock, kLanes,
                correction.data(), out.data()});
     benchmark::DoNotOptimize(out.data());
-  }
-  report(state, path.peaks,
-         {.fp32_flops = 2.0 * static_cast<double>(kBlock * kLanes * (tile.depth + tile.width))});
+  });
 }
 
 // A kernel of one row, over rows that come from memory.
 template <class Body>
 void rows_of(benchmark::State& state, const Path& path, size_t cols, Body&& body) {
   std::vector<float> x(kFromMemoryBytes / sizeof(float) / cols * cols, 0.5f);
-  for (auto _ : state) {
+  run(state, path, {.bytes = static_cast<double>(x.size() * sizeof(float))}, [&] {
     for (size_t at = 0; at < x.size(); at += cols) body(*path.kernels, x.data() + at, cols);
-  }
-  report(state, path.peaks, {.bytes = static_cast<double>(x.size() * sizeof(float))});
+  });
 }
 
 void quantise(benchmark::State& state, const Path& path) {
@@ -254,12 +266,12 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   ThreadPool alone(1);
+  PeakMeter meter(alone, kTime);
   for (unsigned isa = 0; isa < kernels::kIsas; ++isa) {
     const Kernels* found = kernels::kernels_for(static_cast<Isa>(isa));
     if (found == nullptr) continue;
-    const Path path{found, measure_peaks(*found, alone, ProcessorTime())};
-    fmt::print(stderr, "{}", describe_machine(*found, 1, path.peaks));
-    add_path(path);
+    fmt::print(stderr, "{}", describe_machine(*found, 1, meter.best(*found)));
+    add_path({found, &meter});
   }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -7,9 +7,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "base/clock.h"
 #include "base/system/cpu.h"
-#include "base/system/mapping.h"
 #include "bench/peaks/peak_kernels.h"
 
 namespace baton::bench {
@@ -26,8 +24,11 @@ namespace {
 
 constexpr size_t kReadBytes = size_t{512} << 20;  // of all threads together
 constexpr size_t kPieceBytes = size_t{16} << 20;  // of it, timed at once
+constexpr size_t kPieces = kReadBytes / kPieceBytes;
 // Short tries, so that some of them run undisturbed where other programs want the processors too.
-constexpr int kTries = 40;
+constexpr size_t kRounds = 50'000;
+constexpr int kTries = 100;
+constexpr int kPresentTries = 6;
 
 PeakKernels peak_kernels(kernels::Isa isa) {
   switch (isa) {
@@ -69,25 +70,33 @@ std::string processor_name() {
 
 }  // namespace
 
-Peaks measure_peaks(const kernels::Kernels& kernels, ThreadPool& pool, const Clock& clock) {
+PeakMeter::PeakMeter(ThreadPool& pool, const Clock& clock)
+    : pool_(pool), clock_(clock), memory_(Mapping::anonymous(kReadBytes).value()) {
+  std::memset(memory_.writable().data(), 1, kReadBytes);
+}
+
+Peaks PeakMeter::best(const kernels::Kernels& kernels) { return measure(kernels, kTries); }
+Peaks PeakMeter::present(const kernels::Kernels& kernels) {
+  return measure(kernels, kPresentTries);
+}
+
+Peaks PeakMeter::measure(const kernels::Kernels& kernels, int tries) {
   const PeakKernels peak = peak_kernels(kernels.isa);
-  constexpr size_t kRounds = 200'000;
-  const auto threads = static_cast<double>(pool.size());
+  const auto threads = static_cast<double>(pool_.size());
+  const auto rate = [&](size_t ops, void (*kernel)(size_t)) {
+    const double amount = threads * static_cast<double>(ops * kRounds);
+    return best_rate(pool_, clock_, tries, amount, [&](size_t, size_t) { kernel(kRounds); });
+  };
   Peaks peaks;
-  peaks.int8_ops =
-      best_rate(pool, clock, kTries, threads * static_cast<double>(peak.int8_ops * kRounds),
-                [&](size_t, size_t) { peak.int8(kRounds); });
-  peaks.fp32_flops =
-      best_rate(pool, clock, kTries, threads * static_cast<double>(peak.fp32_flops * kRounds),
-                [&](size_t, size_t) { peak.fp32(kRounds); });
-  auto memory = Mapping::anonymous(kReadBytes).value();
-  std::memset(memory.writable().data(), 1, kReadBytes);
-  constexpr size_t kPieces = kReadBytes / kPieceBytes;
-  const size_t share = kPieceBytes / pool.size() / 4096 * 4096;
+  peaks.int8_ops = rate(peak.int8_ops, peak.int8);
+  peaks.fp32_flops = rate(peak.fp32_flops, peak.fp32);
+  const size_t share = kPieceBytes / pool_.size() / 4096 * 4096;
   peaks.read_bytes = best_rate(
-      pool, clock, 3 * kPieces, threads * static_cast<double>(share), [&](size_t i, size_t t) {
-        peak.read(memory.bytes().data() + t % kPieces * kPieceBytes + i * share, share);
+      pool_, clock_, 2 * tries, threads * static_cast<double>(share), [&](size_t i, size_t t) {
+        const size_t piece = (next_piece_ + t) % kPieces;
+        peak.read(memory_.bytes().data() + piece * kPieceBytes + i * share, share);
       });
+  next_piece_ += 2 * static_cast<size_t>(tries);
   return peaks;
 }
 

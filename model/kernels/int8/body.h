@@ -152,11 +152,22 @@ struct Int8Body {
     }
   }
 
+  // A panel's block of a group, in form int8. Quad by quad what lies `ahead` is fetched meanwhile:
+  // the processor's own prefetchers stop at the end of every page.
+  struct Block {
+    const std::byte* scales;
+    const uint8_t* codes;
+    size_t quads;
+    const std::byte* ahead;
+    size_t ahead_bytes;  // a quad
+  };
+
   // sums[t][v] += the integer dot of row t and the weights of vector v. Few rows are summed in
   // several chains, so that an instruction's latency doesn't stop the next.
   template <int T>
-  static void accumulate(const uint8_t* codes, size_t quads, const int8_t* x, size_t stride,
+  static void accumulate(const Block& block, int half, const int8_t* x, size_t stride,
                          typename P::Int (&sums)[T][P::kVectors]) {
+    const uint8_t* codes = block.codes + half * P::kVectors * P::kBytes;
     constexpr int V = P::kVectors;
     constexpr int C = T * V >= P::kChains ? 1 : P::kChains / (T * V);
     typename P::Int chains[C][T][V];
@@ -166,17 +177,24 @@ struct Int8Body {
       }
     }
     size_t q = 0;
-    for (; q + C <= quads; q += C) {
-      for (int c = 0; c < C; ++c)
+    for (; q + C <= block.quads; q += C) {
+      for (int c = 0; c < C; ++c) {
+        fetch(block.ahead + (q + c) * block.ahead_bytes);
         step<T>(codes + (q + c) * kQuadBytes, x + 4 * (q + c), stride, chains[c]);
+      }
     }
-    for (; q < quads; ++q) step<T>(codes + q * kQuadBytes, x + 4 * q, stride, chains[0]);
+    for (; q < block.quads; ++q) step<T>(codes + q * kQuadBytes, x + 4 * q, stride, chains[0]);
     for (int t = 0; t < T; ++t) {
       for (int v = 0; v < V; ++v) {
         for (int c = 1; c < C; ++c) chains[0][t][v] = P::sum(chains[0][t][v], chains[c][t][v]);
         sums[t][v] = chains[0][t][v];
       }
     }
+  }
+
+  static void fetch(const std::byte* quad) {
+    __builtin_prefetch(quad);
+    __builtin_prefetch(quad + 64);
   }
 
   template <int T>
@@ -190,13 +208,6 @@ struct Int8Body {
     }
   }
 
-  // A panel's block of a group, in form int8.
-  struct Block {
-    const std::byte* scales;
-    const uint8_t* codes;
-    size_t quads;
-  };
-
   // One group of T rows times a panel's block.
   template <int T>
   static void tile(const Block& block, const Int8Rows& in, size_t at_code, size_t at_group,
@@ -209,7 +220,7 @@ struct Int8Body {
       for (int t = 0; t < T; ++t) {
         for (int v = 0; v < V; ++v) sums[t][v] = P::start(in.shifts + at_group + t * in.groups);
       }
-      accumulate<T>(block.codes + half * V * P::kBytes, block.quads, x, stride, sums);
+      accumulate<T>(block, half, x, stride, sums);
       for (int v = 0; v < V; ++v) {
         const int lane = (half * V + v) * P::kLanes;
         const auto scale = P::scales(block.scales + 2 * lane);
@@ -296,16 +307,15 @@ struct Int8Body {
       for (size_t begin = 0; begin < cols; begin += kGroupCols, ++at_group) {
         const size_t n = cols - begin < kGroupCols ? cols - begin : kGroupCols;
         const size_t quads = (n + kQuadCols - 1) / kQuadCols;
-        const std::byte* next = block + kBlockScaleBytes;
+        const std::byte* codes = block + kBlockScaleBytes;
+        const std::byte* next = codes + quads * kQuadBytes;
+        Block now{block, reinterpret_cast<const uint8_t*>(codes), quads, next, kQuadBytes};
         if (p.form == PanelForm::int4) {
+          next = codes + kBlockStepBytes + (quads + 1) / 2 * kQuadBytes;
           expand(block, quads, expanded);
-          group(p, {block, expanded, quads}, at_code + begin, at_group, acc, begin == 0);
-          next += kBlockStepBytes + (quads + 1) / 2 * kQuadBytes;
-        } else {
-          const auto* codes = reinterpret_cast<const uint8_t*>(next);
-          group(p, {block, codes, quads}, at_code + begin, at_group, acc, begin == 0);
-          next += quads * kQuadBytes;
+          now = {block, expanded, quads, next, kQuadBytes / 2};
         }
+        group(p, now, at_code + begin, at_group, acc, begin == 0);
         block = next;
       }
       at_code += (cols + 3) / 4 * 4;
@@ -317,8 +327,14 @@ struct Int8Body {
     }
     P::leave();
     for (size_t r = 0; r < p.rows; ++r) {
-      __builtin_memcpy(p.out + r * p.out_stride, acc + r * kInt8PanelRows,
-                       p.out_cols * sizeof(float));
+      const float* from = acc + r * kInt8PanelRows;
+      float* to = p.out + r * p.out_stride;
+      if (p.out_cols == kInt8PanelRows) {
+        L::store(to, L::load(from));
+        L::store(to + 16, L::load(from + 16));
+      } else {
+        __builtin_memcpy(to, from, p.out_cols * sizeof(float));
+      }
     }
   }
 

@@ -107,7 +107,7 @@ struct Avx512Dots : Avx512Sums {
 
 #if defined(__AVX512VNNI__) || defined(BATON_EMULATED_AVX512)
 struct VnniDots : Avx512Sums {
-  static constexpr int kTile = 12;   // rows: 24 sums, 2 weights, a broadcast
+  static constexpr int kTile = 8;    // rows: 16 sums, 2 weights, a broadcast
   static constexpr int kChains = 8;  // a latency of 5 on 1 or 2 ports
   using Weights = __m512i;
 
