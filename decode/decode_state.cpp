@@ -436,6 +436,11 @@ void DecodeState::run_timers() {
 
 // Pages that requests will ask for count as reserved already, so that nobody else is sent here for
 // them.
+size_t DecodeState::without_pages() const {
+  const auto waits = [](const auto& entry) { return entry.second.phase == Phase::wants_pages; };
+  return handoffs_.queued() + static_cast<size_t>(std::ranges::count_if(requests_, waits));
+}
+
 Load DecodeState::load() const {
   Load load;
   uint64_t promised = handoffs_.promised_pages();

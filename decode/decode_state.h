@@ -77,6 +77,8 @@ class DecodeState {
   const kvcache::PagePool& pool() const { return pool_; }
   Load load() const;
   size_t live() const { return requests_.size(); }
+  size_t without_pages() const;                                               // for their prompt
+  size_t receiving() const { return handoffs_.size() - handoffs_.queued(); }  // a hand-off
   const DecodeCounts& counts() const { return counts_; }
 
  private:

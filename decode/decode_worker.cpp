@@ -205,6 +205,10 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_mtp_accepted_tokens_total", "Drafts accepted.", c.drafts_accepted);
   add_gauge(all, "baton_mtp_draft_depth", "Drafts a sequence that the last step aimed at.",
             static_cast<double>(c.draft_depth));
+  add_gauge(all, "baton_num_decode_prealloc_queue_reqs", "Requests without pages for their prompt.",
+            static_cast<double>(state_.without_pages()));
+  add_gauge(all, "baton_num_decode_transfer_queue_reqs", "Requests whose prompt is handed over.",
+            static_cast<double>(state_.receiving()));
   const auto& verdicts = state_.receiver().frame_counts();
   for (size_t v = 0; v < verdicts.size(); ++v) {
     add_counter(all, "baton_frames_received_total", "Frames by what became of them.",

@@ -329,6 +329,12 @@ std::optional<Instant> Handoffs::next_deadline() const {
   return next;
 }
 
+size_t Handoffs::queued() const {
+  return static_cast<size_t>(std::ranges::count_if(jobs_, [](const auto& entry) {
+    return entry.second.phase == Phase::queued && !entry.second.ended;
+  }));
+}
+
 uint64_t Handoffs::promised_pages() const {
   uint64_t pages = 0;
   for (const auto& [id, job] : jobs_)

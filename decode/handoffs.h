@@ -72,6 +72,7 @@ class Handoffs {
   Actions take_actions() { return std::exchange(actions_, {}); }
 
   size_t size() const { return by_request_.size(); }
+  size_t queued() const;  // at their prefill, without pages here
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
   bool holds_pages(RequestId request) const;

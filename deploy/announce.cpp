@@ -13,7 +13,8 @@ void announce_ready(const std::string& address, const std::string& model, bool t
                "-H 'content-type: application/json' \\\n    -d '{\"model\":\"%s\",\"messages\":"
                "[{\"role\":\"user\",\"content\":\"What is 37 + 48?\"}],\"temperature\":0}'\n"
                "or open %s://%s/ in a browser.\n\n",
-               scheme, address.c_str(), model.c_str(), scheme, address.c_str());
+               scheme, address.c_str(), model.substr(0, model.find(',')).c_str(), scheme,
+               address.c_str());
 }
 
 }  // namespace baton::deploy

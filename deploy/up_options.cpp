@@ -54,7 +54,7 @@ class YamlConfig final : public CLI::Config {
 void add_model_options(CLI::App& app, UpOptions& o) {
   app.add_option("--model", o.model, "folder of the model")->required()->type_name("DIR");
   app.add_option("--served-model-name", o.served_model_name,
-                 "name that clients use [the folder's]");
+                 "name that clients use, more behind commas [the folder's]");
   checkpoint::add_mode_options(app, o.mode);
   app.add_option("--pack-dir", o.pack_dir,
                  "where a mode that packs weights keeps them [the model's folder]")
@@ -323,7 +323,8 @@ ClusterPlan plan_cluster(const UpOptions& o, std::span<const Processor> there) {
       "gateway",
       {program("baton-gateway"), "--model", o.model, "--served-model-name", o.served_model_name,
        "--host", o.host, "--port", std::to_string(o.port), "--grpc-port",
-       std::to_string(o.grpc_port), "--drain-timeout", fmt::format("{}", o.drain_timeout_s)}};
+       std::to_string(o.grpc_port), "--drain-grace", "0", "--drain-timeout",
+       fmt::format("{}", o.drain_timeout_s)}};  // nobody balances in front of it
   auto& gateway = plan.gateway.command;
   if (!o.api_key_file.empty()) gateway.insert(gateway.end(), {"--api-key-file", o.api_key_file});
   if (!o.tls_cert.empty()) gateway.insert(gateway.end(), {"--tls-cert", o.tls_cert});

@@ -65,8 +65,8 @@ struct Job {
   StoreVisit store;
   uint32_t refusals = 0;
   Duration compute_time{};
-  Instant wake = Instant::max();  // when the phase has to be looked at again
-  Instant posted_at;
+  Instant wake = Instant::max();    // when the phase has to be looked at again
+  Instant posted_first, posted_at;  // the first frames, and all
   Instant sealed_at;
   Instant deadline;
 

@@ -130,6 +130,9 @@ void PrefillState::message(LinkId link, const Commit& commit) {
   if (found == jobs_.end() || found->second.ended || found->second.link != link) return;
   if (found->second.phase != JobPhase::sealed) return;  // only what was sealed can be committed
   ++counts_.committed;
+  const Job& job = found->second;
+  counts_.handoffs.committed(job.pages.size() * setup_.format.page_bytes(), now_ - job.posted_first,
+                             now_ - job.posted_at);
   end(found);
 }
 
@@ -336,6 +339,7 @@ void PrefillState::post_found(Job& job) {
 void PrefillState::post(Job& job, std::vector<kvcache::OutgoingFrame> frames) {
   if (frames.empty()) return;
   counts_.frames_posted += frames.size();
+  if (job.posted_first == Instant{}) job.posted_first = now_;
   job.frames_wait = true;
   actions_.push_back(PostFrames{job.sender->frame_address(), std::move(frames)});
 }
@@ -396,6 +400,7 @@ void PrefillState::seal(Job& job) {
 void PrefillState::abort(Map::iterator it, const std::string& reason, bool tell) {
   if (tell) actions_.push_back(TellDecode{it->second.link, Abort{it->first, reason}});
   ++counts_.aborted;
+  counts_.handoffs.failed(it->second.sender.has_value());
   end(it);
 }
 

@@ -28,6 +28,7 @@
 #include "kvcache/prefix/prefix_news.h"
 #include "prefill/chunk_plan.h"
 #include "prefill/events.h"
+#include "prefill/handoff_figures.h"
 #include "prefill/job.h"
 #include "prefill/store_costs.h"
 #include "scheduler/fair_share.h"
@@ -99,6 +100,7 @@ struct PrefillCounts {
   uint64_t frames_posted_again = 0;
   uint64_t reservations_refused = 0;
   StoreUseCounts store;
+  HandoffFigures handoffs;
 };
 
 class PrefillState {
@@ -114,6 +116,8 @@ class PrefillState {
   const kvcache::PrefixCache& cache() const { return cache_; }
   Load load() const;
   size_t jobs() const { return jobs_.size(); }
+  size_t jobs_unreserved() const;  // decode has no pages for them yet
+  size_t jobs_in_flight() const;   // all is computed, decode hasn't committed
   const PrefillCounts& counts() const { return counts_; }
   const StoreCosts& costs() const { return costs_; }
 

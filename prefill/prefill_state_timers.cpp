@@ -67,6 +67,20 @@ void PrefillState::wake(Map::iterator it) {
   }
 }
 
+size_t PrefillState::jobs_unreserved() const {
+  return static_cast<size_t>(std::ranges::count_if(jobs_, [](const auto& entry) {
+    const Job& job = entry.second;
+    return !job.ended && (job.phase == JobPhase::queued || job.phase == JobPhase::reserving);
+  }));
+}
+
+size_t PrefillState::jobs_in_flight() const {
+  return static_cast<size_t>(std::ranges::count_if(jobs_, [](const auto& entry) {
+    const Job& job = entry.second;
+    return !job.ended && (job.phase == JobPhase::posted || job.phase == JobPhase::sealed);
+  }));
+}
+
 Load PrefillState::load() const {
   Load load;
   load.running = in_window();

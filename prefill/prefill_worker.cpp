@@ -226,6 +226,12 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_prefill_steps_total", "Steps computed.", c.step_rows.count());
   add_counter(all, "baton_prefill_rows_total", "Prompt tokens computed.", c.step_rows.sum());
   c.step_rows.add_to(all, "vllm:iteration_tokens_total", "Rows of a step.");
+  c.handoffs.add_to(all);
+  add_gauge(all, "baton_num_prefill_prealloc_queue_reqs", "Jobs that decode has no pages for yet.",
+            static_cast<double>(state_.jobs_unreserved()));
+  add_gauge(all, "baton_num_prefill_inflight_queue_reqs",
+            "Jobs that are computed and not yet committed.",
+            static_cast<double>(state_.jobs_in_flight()));
   const kvcache::PrefixCacheCounts& p = state_.cache().counts();
   count("vllm:prefix_cache_queries_total", "Prompt tokens looked for in the prefix cache.",
         p.queried_tokens);

@@ -101,7 +101,7 @@ std::optional<int> parse_gateway_options(GatewayProgramOptions& options, int arg
       ->required()
       ->type_name("DIR");
   app.add_option("--served-model-name", options.served_model_name,
-                 "Name that clients use [the folder's]");
+                 "Name that clients use, more behind commas [the folder's]");
   app.add_option("--chat-template", options.chat_template,
                  "File of a chat template to use instead of the model's own")
       ->type_name("FILE");

@@ -180,7 +180,7 @@ void GatewayProgram::Parts::drain_further() {
 
 void GatewayProgram::Parts::wait_until_idle(Instant deadline) {
   const bool idle =
-      router_.sessions() == 0 && inference_.calls() == 0 && listener_.connections() == 0;
+      router_.sessions() == 0 && inference_.calls() == 0 && listener_.busy_connections() == 0;
   if (idle || clock_.now() >= deadline) {
     log_.info("stopped", {{"unfinished", router_.sessions() + inference_.calls()}});
     stopped_();

@@ -36,7 +36,7 @@ struct GatewayProgramOptions {
   unsigned work_threads = 1;
   uint32_t work_queue_max = 64;
   double deadline_s = 600;
-  double drain_grace_s = 0;
+  double drain_grace_s = 5;
   double drain_timeout_s = 120;
   std::string log_level = "info";
   RouterOptions router;

@@ -31,6 +31,21 @@ api::SpecialTokens special_tokens(const text::Tokenizer& tokenizer) {
   return special;
 }
 
+Result<std::vector<std::string>> split_names(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(','), list.size());
+    names.emplace_back(list.substr(0, end));
+    const bool more = end < list.size();
+    list.remove_prefix(end + (more ? 1 : 0));
+    if (names.back().empty() || (more && list.empty())) {
+      return fail(ErrorCode::invalid_argument,
+                  "--served-model-name has an empty name; write NAME or NAME,OTHER.");
+    }
+  }
+  return names;
+}
+
 Result<text::ChatTemplate> load_template(const ModelOptions& options) {
   if (options.chat_template.empty()) return text::ChatTemplate::load(options.directory);
   BATON_TRY(source, checkpoint::read_text_file(options.chat_template, kTemplateBytesMax));
@@ -72,7 +87,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const ModelOptions& optio
     return loaded.error();  // a base model has none; a broken one must not be served
   }
   api::ModelFacts facts;
-  facts.name = options.served_name.empty() ? name_of(options.directory) : options.served_name;
+  BATON_TRY(names, split_names(options.served_name));
+  facts.name = names.empty() ? name_of(options.directory) : names.front();
+  if (!names.empty()) facts.aliases.assign(names.begin() + 1, names.end());
   facts.root = name_of(options.directory);
   facts.created = options.created;
   facts.vocab_size = static_cast<uint32_t>(config.vocab_size);

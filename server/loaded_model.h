@@ -14,7 +14,7 @@ namespace baton::server {
 
 struct ModelOptions {
   std::filesystem::path directory;
-  std::string served_name;              // empty: the folder's name
+  std::string served_name;              // NAME or NAME,OTHER...; empty: the folder's name
   std::filesystem::path chat_template;  // the operator's; empty: the folder's own
   bool deepseek_temperature = false;
   uint32_t max_model_len = 0;  // 0: what the model was made for

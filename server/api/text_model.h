@@ -3,6 +3,7 @@
 // Thread safety: const; rendering and encoding run on worker threads too.
 #pragma once
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -35,16 +36,20 @@ struct SpecialTokens {
 };
 
 struct ModelFacts {
-  std::string name;            // as served
-  std::string root;            // what it was loaded from
-  int64_t created = 0;         // unix seconds
-  uint32_t vocab_size = 0;     // rows of the head: the ids that can be sampled
-  uint32_t max_model_len = 0;  // tokens of prompt and answer together
-  SamplingParams sampling;     // where a request says nothing: generation_config.json's
-  std::string fingerprint;     // short, for system_fingerprint; may be empty
+  std::string name;                  // as served
+  std::vector<std::string> aliases;  // other names that requests may call it by
+  std::string root;                  // what it was loaded from
+  int64_t created = 0;               // unix seconds
+  uint32_t vocab_size = 0;           // rows of the head: the ids that can be sampled
+  uint32_t max_model_len = 0;        // tokens of prompt and answer together
+  SamplingParams sampling;           // where a request says nothing: generation_config.json's
   SpecialTokens special;
   text::ToolStyle tool_style = text::ToolStyle::v31;
   bool deepseek_temperature = false;  // map temperatures as DeepSeek's own API does
+
+  bool is_called(std::string_view asked) const {
+    return asked == name || std::ranges::find(aliases, asked) != aliases.end();
+  }
 };
 
 class TextModel {

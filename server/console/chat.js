@@ -5,7 +5,7 @@ import { drawTimeline } from "./timeline.js";
 
 const STARTERS = ["What is 37 + 48?", "Write a haiku about a relay race.",
                   "Explain a latent KV cache in three sentences."];
-const history = [];
+let history = [];
 let running = null;  // the AbortController of the answer under way
 let model = "";
 let tell = () => {};
@@ -154,7 +154,8 @@ export function stop() {
 }
 
 async function ask(text) {
-  history.push({ role: "user", content: text });
+  const conversation = history;  // a new one may begin while the answer comes
+  conversation.push({ role: "user", content: text });
   addUser(text);
   const view = new AnswerView();
   $("log").scrollTop = $("log").scrollHeight;
@@ -167,12 +168,13 @@ async function ask(text) {
     if (controller.signal.aborted) view.stopped = true;
     else failed = error;
   }
-  setRunning(null);
+  if (running === controller) setRunning(null);
+  if (conversation !== history) return;
   view.end();
   if (view.text || view.stopped) {
-    history.push({ role: "assistant", content: view.text });
+    conversation.push({ role: "assistant", content: view.text });
   } else if (failed) {
-    history.pop();  // it was never answered: asking again must not say it twice
+    conversation.pop();  // it was never answered: asking again must not say it twice
   }
   if (failed) {
     view.item.append(el("p.error", {}, failed.message));
@@ -198,7 +200,7 @@ function submit() {
 
 function clear() {
   stop();
-  history.length = 0;
+  history = [];
   $("log").replaceChildren();
   $("empty").hidden = false;
   $("prompt").focus();

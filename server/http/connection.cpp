@@ -1,5 +1,7 @@
 #include "server/http/connection.h"
 
+#include <netinet/tcp.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -66,6 +68,9 @@ void Connection::start() {
   error_code ignored;
   socket().non_blocking(true, ignored);
   socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What a client doesn't read must stand here, where it is counted, not in the kernel.
+  const int kept = static_cast<int>(context_.limits.kernel_unsent_bytes_max);
+  ::setsockopt(socket().native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kept, sizeof(kept));
   phase_began_ = last_sent_ = context_.clock.now();
   wait_readable();
 }
@@ -181,7 +186,10 @@ void Connection::respond(Response response) {
 void Connection::begin(Response head, std::string_view comment) {
   streaming_ = true;
   close_after_ = close_after_ || context_.draining || !chunked_;
-  Framing framing{.keep_alive = !close_after_, .head_only = head_only_, .chunked = chunked_};
+  Framing framing{.keep_alive = !close_after_,
+                  .head_only = head_only_,
+                  .chunked = chunked_,
+                  .until_close = !chunked_};
   framing.keep_alive_seconds = static_cast<uint32_t>(to_seconds(context_.limits.idle_time));
   comment_ = comment;
   last_write_ = context_.clock.now();
@@ -331,7 +339,9 @@ void Connection::sweep(Instant now) {
   if (reader_.state() == Reading::head) {
     if (reader_.kept_bytes() == 0) {
       const Duration patience = channel_->established() ? limits.idle_time : limits.head_time;
-      if (waited > patience || context_.draining) close();
+      // One that has only just come will be told that there is an end.
+      const bool unwanted = context_.draining && (exchange_ > 0 || waited > limits.linger_time);
+      if (waited > patience || unwanted) close();
       return;
     }
     late = waited > limits.head_time;

@@ -31,6 +31,7 @@ struct ConnectionLimits {
   Duration comment_after = 15s;
   Duration linger_time = 2s;  // for the client to read a refusal before the socket closes
   size_t stream_buffer_bytes_max = 256 * 1024;
+  size_t kernel_unsent_bytes_max = 64 * 1024;  // besides
   size_t pipeline_bytes_max = 64 * 1024;       // kept while a request is answered
   size_t early_refusal_bytes_max = 64 * 1024;  // larger bodies are refused by closing
 };
@@ -64,7 +65,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void start();
   void sweep(Instant now);  // enforces the time limits
   void close();             // drops it at once
-  bool idle() const { return !exchange_open_ && !lingering_ && reader_.kept_bytes() == 0; }
+  // Nothing is asked, answered or unsent.
+  bool idle() const {
+    return !exchange_open_ && !lingering_ && unsent_.empty() && reader_.kept_bytes() == 0;
+  }
 
  private:
   friend class ConnectionExchange;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,8 @@ const std::string& too_many_connections() {
       R"({"error":{"message":"Too many connections are open; try again later.",)"
       R"("type":"server_error","param":null,"code":"too_many_connections"}})";
   static const std::string answer = fmt::format(
-      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nretry-after-ms: 1000\r\n"
+      "Content-Type: application/json\r\n"
       "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
       kBody.size(), kBody);
   return answer;
@@ -150,10 +152,13 @@ void Listener::arm_sweep() {
 }
 
 void Listener::drain() {
-  error_code ignored;
-  acceptor_.close(ignored);
   context_->draining = true;
   sweep();
+}
+
+size_t Listener::busy_connections() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      connections_, [](const auto& entry) { return !entry.second.connection->idle(); }));
 }
 
 }  // namespace baton::server::http

@@ -41,8 +41,11 @@ class Listener {
   uint16_t port() const;
 
   void sweep();  // happens by itself every sweep_interval
-  void drain();  // no new connections; idle ones close, running answers close theirs
+  // Idle connections close, running answers close theirs. New ones still come: their requests are
+  // refused by the handler, which tells clients more than a refused connection.
+  void drain();
   size_t connections() const { return connections_.size(); }
+  size_t busy_connections() const;  // something of theirs is asked, answered or unsent
 
  private:
   void accept();

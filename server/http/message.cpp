@@ -60,7 +60,7 @@ std::string encode_head(const Response& response, const Framing& framing) {
   }
   if (framing.chunked) {
     head += "Transfer-Encoding: chunked\r\n";
-  } else if (response.status != 204 && response.status >= 200) {
+  } else if (!framing.until_close && response.status != 204 && response.status >= 200) {
     fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
   }
   if (framing.keep_alive) {

@@ -108,6 +108,10 @@ void RequestReader::read_body() {
     state_ = Reading::complete;
     return;
   }
+  // Half a line that has an end is one of a framing that others read differently.
+  if (const size_t end = input_.find('\n');
+      end != std::string::npos && input_[end - (end > 0)] != '\r')
+    return fail(400, "The request's body is not framed as HTTP asks.");
   // What the parser leaves is a chunk's size line or the trailer: as bounded as a head.
   if (input_.size() > limits_.head.head_bytes_max) fail(400, "A chunk's head is too long.");
 }

@@ -45,6 +45,7 @@ std::vector<rpc::ModelInfo> InferenceFront::models() {
   const api::ModelFacts& facts = context_.model.facts();
   rpc::ModelInfo info{facts.name, {}, {}, facts.max_model_len};
   for (const auto& instance : context_.engine.cluster().instances) {
+    if (instance.role == Role::kvstore) continue;  // it keeps pages of any model
     info.fingerprint = instance.manifest.model_fingerprint;
     info.numeric_mode = instance.manifest.numeric_mode;
   }

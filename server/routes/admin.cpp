@@ -38,7 +38,9 @@ http::Response rebalance_response(std::string_view body, Engine& engine) {
   }
   Json told = Json::array();
   for (const InstanceView& instance : engine.cluster().instances) {
-    if (instance.stale || (!name.empty() && instance.peer.name != name)) continue;
+    if (instance.role == Role::kvstore || instance.stale ||
+        (!name.empty() && instance.peer.name != name))
+      continue;
     engine.rebalance(instance.peer.incarnation);
     told.push_back(instance.peer.name);
   }

@@ -1,5 +1,8 @@
 #include "server/routes/generate_route.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
@@ -68,6 +71,15 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   std::unique_ptr<api::Answer> answer_;
 };
 
+// The same for all whose answers are the same for the same request and seed.
+std::string fingerprint(const ClusterView& cluster) {
+  const auto decode = std::ranges::find(cluster.instances, Role::decode, &InstanceView::role);
+  if (decode == cluster.instances.end()) return {};
+  const Manifest& manifest = decode->manifest;
+  return fmt::format("fp_{}_{}{}", manifest.model_fingerprint.substr(0, 10), manifest.numeric_mode,
+                     manifest.numeric_revision);
+}
+
 GenerateRoute::GenerateRoute(GenerateContext context)
     : context_(std::move(context)),
       memory_(std::make_shared<api::ItemMemory>(context_.limits.item_memory_bytes)) {}
@@ -114,7 +126,8 @@ void GenerateSession::prepared(api::ApiResult<api::Prepared> result) {
   explain_ = explain_ || prepared_->request.explain;
   const uint64_t high = context_.draw();
   answer_ = api::make_answer(*prepared_, context_.model,
-                             {high, context_.draw(), context_.clock.unix_seconds()});
+                             {high, context_.draw(), context_.clock.unix_seconds(),
+                              fingerprint(context_.engine.cluster())});
   arm_quiet_start();
   submit();
 }

@@ -29,6 +29,25 @@ void add_gauge(prometheus::MetricFamily& family, double value, const Labels& lab
   for (const auto& [name, text] : labels) metric.label.push_back({name, text});
 }
 
+// The parts of a request's time to first token.
+constexpr std::string_view kStageFamily = "baton_per_stage_req_latency_seconds";
+struct Stage {
+  const char* name;
+  Duration (*of)(const Timeline&);
+};
+constexpr Stage kStages[] = {
+    {"lost", [](const Timeline& t) { return t.lost; }},
+    {"placing", [](const Timeline& t) { return t.placing; }},
+    {"queue", [](const Timeline& t) { return t.decode.queued; }},
+    {"prefill", [](const Timeline& t) { return t.decode.prefilled; }},
+    {"transfer", [](const Timeline& t) { return t.decode.exposed; }},
+    {"batch_wait", [](const Timeline& t) { return t.decode.waited; }},
+    {"first_step", [](const Timeline& t) { return t.decode.first_step; }},
+    {"travel", [](const Timeline& t) { return t.travelled; }},
+};
+const std::vector<double> kStageEdges = {.0001, .001, .002, .005, .01, .02, .05, .1, .2,
+                                         .5,    1,    2,    5,    10,  20,  50,  100};
+
 constexpr std::string_view kPreempted = "baton_decode_preempted_total";
 
 double counted(const MetricsSnapshot& snapshot, std::string_view name) {
@@ -85,8 +104,18 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
           metrics.histogram("vllm:request_params_n", "Choices asked for.", kChoiceEdges, labels_)),
       params_max_tokens_(metrics.histogram("vllm:request_params_max_tokens",
                                            "Tokens allowed to an answer.", kCountEdges, labels_)),
-      auth_failures_(
-          metrics.counter("baton_auth_failures_total", "Requests without a valid key.")) {
+      auth_failures_(metrics.counter("baton_auth_failures_total", "Requests without a valid key.")),
+      queue_seconds_(metrics.histogram("baton_queue_time_seconds",
+                                       "Time of a request in queues, before its first step.",
+                                       kStageEdges)),
+      cached_tokens_(metrics.counter("baton_cached_tokens_total",
+                                     "Prompt tokens that nobody had to compute.")),
+      aborted_(metrics.counter("baton_num_aborted_requests_total",
+                               "Requests whose client left before their end.")) {
+  for (const Stage& stage : kStages)
+    stages_.push_back(&metrics.histogram(std::string(kStageFamily),
+                                         "The parts of a request's time to first token.",
+                                         kStageEdges, {{"stage", stage.name}}));
   metrics.gauge("baton_build_info", "Always 1.", {{"version", kVersion}}).Set(1);
 }
 
@@ -112,6 +141,10 @@ void ServingMetrics::finished(const Timeline& timeline, Duration since_arrival) 
   const Duration prefilled = timeline.first_token - queued;
   const Duration decoded = std::max(Duration{}, since_arrival - timeline.first_token);
   queue_time_.Observe(to_seconds(queued));
+  queue_seconds_.Observe(to_seconds(queued));
+  cached_tokens_.Increment(timeline.decode.cached_tokens);
+  for (size_t s = 0; s < stages_.size(); ++s)
+    stages_[s]->Observe(to_seconds(kStages[s].of(timeline)));
   prefill_time_.Observe(to_seconds(prefilled));
   decode_time_.Observe(to_seconds(decoded));
   inference_time_.Observe(to_seconds(prefilled + decoded));
@@ -127,6 +160,7 @@ void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
                            uint64_t generated_tokens) {
   Labels labels = labels_;
   labels["finished_reason"] = reason;
+  if (reason == "abort") aborted_.Increment();
   metrics_.counter("vllm:request_success_total", "Ended requests by reason.", labels).Increment();
   if (reason != "stop" && reason != "length") return;
   e2e_.Observe(to_seconds(since_arrival));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/observe/metrics.h"
@@ -51,6 +52,10 @@ class ServingMetrics {
   prometheus::Histogram& params_n_;
   prometheus::Histogram& params_max_tokens_;
   prometheus::Counter& auth_failures_;
+  prometheus::Histogram& queue_seconds_;
+  prometheus::Counter& cached_tokens_;
+  prometheus::Counter& aborted_;
+  std::vector<prometheus::Histogram*> stages_;  // as in kStages
 };
 
 }  // namespace baton::server

@@ -8,8 +8,8 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-Json model_json(const api::ModelFacts& model) {
-  return {{"id", model.name},
+Json model_json(const api::ModelFacts& model, std::string_view name) {
+  return {{"id", name},
           {"object", "model"},
           {"created", model.created},
           {"owned_by", "baton"},
@@ -39,12 +39,14 @@ http::Response json_response(std::string body, int status) {
 }
 
 http::Response models_response(const api::ModelFacts& model) {
-  return json_response(dump({{"object", "list"}, {"data", Json::array({model_json(model)})}}));
+  Json data = Json::array({model_json(model, model.name)});
+  for (const std::string& alias : model.aliases) data.push_back(model_json(model, alias));
+  return json_response(dump({{"object", "list"}, {"data", std::move(data)}}));
 }
 
 http::Response model_response(const api::ModelFacts& model, std::string_view id) {
-  if (id != model.name) return api::error_response(api::model_not_found(std::string(id)));
-  return json_response(dump(model_json(model)));
+  if (!model.is_called(id)) return api::error_response(api::model_not_found(std::string(id)));
+  return json_response(dump(model_json(model, id)));
 }
 
 http::Response version_response() { return json_response(dump({{"version", kVersion}})); }

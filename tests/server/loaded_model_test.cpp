@@ -54,6 +54,22 @@ TEST(LoadedModel, reads_a_checkpoints_text_side) {
   EXPECT_EQ(bytes, "Hello");
 }
 
+TEST(LoadedModel, may_be_called_by_several_names) {
+  BATON_NEED_SHARED(path, "golden/v3-nano");
+  ModelOptions options = folder(path);
+  options.served_name = "big,gpt-4o";
+  const auto model = LoadedModel::load(options);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ((*model)->facts().name, "big");
+  EXPECT_TRUE((*model)->facts().is_called("big"));
+  EXPECT_TRUE((*model)->facts().is_called("gpt-4o"));
+  EXPECT_FALSE((*model)->facts().is_called("big,gpt-4o"));
+  for (const char* bad : {",", "a,", ",a", "a,,b"}) {
+    options.served_name = bad;
+    EXPECT_FALSE(LoadedModel::load(options)) << bad;
+  }
+}
+
 TEST(LoadedModel, the_length_can_be_lowered_but_not_raised) {
   BATON_NEED_SHARED(path, "golden/v3-nano");
   ModelOptions options = folder(path);

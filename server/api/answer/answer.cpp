@@ -110,9 +110,11 @@ std::string AnswerBase::head(std::string_view prefix, std::string_view object) c
       fmt::format("{{\"id\":\"{}\",\"object\":\"{}\",\"created\":{},\"model\":", name_.id(prefix),
                   object, name_.created);
   append_json_string(head, model.name);
-  if (!model.fingerprint.empty()) {
-    head += ",\"system_fingerprint\":";
-    append_json_string(head, model.fingerprint);
+  head += ",\"system_fingerprint\":";
+  if (name_.fingerprint.empty()) {
+    head += "null";
+  } else {
+    append_json_string(head, name_.fingerprint);
   }
   if (!options_.service_tier.empty()) {
     head += ",\"service_tier\":";

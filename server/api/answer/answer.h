@@ -20,6 +20,7 @@ namespace baton::server::api {
 struct AnswerName {
   uint64_t high = 0, low = 0;  // chance
   int64_t created = 0;         // unix seconds
+  std::string fingerprint;     // of what answers, for system_fingerprint; empty: not known
 
   std::string id(std::string_view prefix) const;  // "chatcmpl-" and 32 hexadecimal digits
   std::string call_id(size_t choice, uint32_t call, std::string_view prefix = "call_") const;

@@ -295,7 +295,7 @@ ApiResult<Json> parse_body(std::string_view body, const ApiLimits& limits) {
 }
 
 ApiResult<void> check_model(const std::string& asked, const ModelFacts& model) {
-  if (!asked.empty() && asked != model.name) return model_not_found(asked);
+  if (!asked.empty() && !model.is_called(asked)) return model_not_found(asked);
   return {};
 }
 

@@ -106,6 +106,18 @@ TEST(Connection, http_1_0_closes_unless_asked_otherwise) {
   EXPECT_TRUE(client.ended());
 }
 
+TEST(Connection, an_http_1_0_stream_ends_with_the_connection) {
+  TestServer server;
+  HttpClient client = server.client();
+  client.send("POST /v1/completions HTTP/1.0\r\nContent-Length: " + std::to_string(kStream.size()) +
+              "\r\n\r\n" + kStream);
+  const HttpAnswer answer = client.read();
+  EXPECT_EQ(answer.fields.count("content-length"), 0u);
+  EXPECT_EQ(answer.fields.count("transfer-encoding"), 0u);
+  EXPECT_EQ(answer.fields.at("connection"), "close");
+  EXPECT_NE(answer.body.find("data: [DONE]"), std::string::npos);
+}
+
 TEST(Connection, a_client_that_leaves_cancels_its_stream) {
   TestServer server;
   server.engine.hold = true;
@@ -150,6 +162,27 @@ TEST(Connection, a_reader_that_does_not_read_is_cut_off) {
   });
   HttpAnswer answer = client.read();
   EXPECT_FALSE(answer.complete);  // no last chunk: the client knows
+}
+
+TEST(Connection, little_of_what_is_not_read_goes_to_the_kernel) {
+  TestServerOptions options;
+  options.listener.connection.stream_buffer_bytes_max = 100'000;
+  TestServer server(options);
+  server.engine.hold = true;
+  HttpClient client = server.client(4096);  // of its own buffer
+  client.send("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+              std::to_string(kStream.size()) + "\r\n\r\n" + kStream);
+  server.until([&] { return server.engine.running() == 1; });
+  auto tokens = testing::events_of("a");
+  tokens.back().finish.reset();
+  tokens[0].text = std::string(10'000, 'a');
+  int pushed = 0;
+  server.until([&] {
+    server.engine.push(tokens);
+    ++pushed;
+    return server.engine.cancelled == 1;
+  });
+  EXPECT_LT(pushed, 60);  // 100 KB here, 64 KB unsent in the kernel, what is on its way, slack
 }
 
 TEST(Connection, a_stalled_write_is_cut_off_after_a_while) {

@@ -59,12 +59,19 @@ TEST(Listener, a_drain_closes_idle_connections_and_lets_answers_end) {
     server.listener.drain();
   });
   EXPECT_TRUE(idle.ended());
+  HttpClient late = server.client();
+  const auto refused = late.post("/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_TRUE(refused.fields.contains("retry-after"));
+  EXPECT_EQ(refused.fields.at("connection"), "close");
+  late.close();
   server.on_server([&] { server.engine.release(); });
   const auto answer = busy.read();
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.fields.at("connection"), "close");
   EXPECT_TRUE(busy.ended());
   busy.close();
+  server.until([&] { return server.listener.busy_connections() == 0; });
   server.until([&] { return server.listener.connections() == 0; });
 }
 

@@ -57,6 +57,19 @@ TEST(RequestReader, a_body_over_the_limit_is_refused_with_413) {
   EXPECT_EQ(by_chunks.refusal().status, 413);
 }
 
+TEST(RequestReader, chunk_lines_without_a_carriage_return_are_refused) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* body : {"2\nab\n0\n\n", "\n", "2;x\n"}) {
+    RequestReader reader({});
+    EXPECT_EQ(reader.feed(head + body), Reading::failed) << body;
+    EXPECT_EQ(reader.refusal().status, 400);
+  }
+  RequestReader slow({});
+  slow.feed(head + "2\r");
+  EXPECT_EQ(slow.feed("\nab\r\n0\r\n\r\n"), Reading::complete);
+  EXPECT_EQ(slow.take().body, "ab");
+}
+
 TEST(RequestReader, broken_chunks_are_refused) {
   for (const char* body :
        {"zz\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "-1\r\n", "ffffffffffffffffff\r\n"}) {

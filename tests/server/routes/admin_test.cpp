@@ -21,6 +21,9 @@ class AdminTest : public ::testing::Test {
       instance.peer = {name, Incarnation(static_cast<uint64_t>(id)), "a:1"};
       instance.stale = stale;
     }
+    auto& store = engine_.view.instances.emplace_back();  // has no experts
+    store.peer = {"kvstore-0", Incarnation(8), "a:1"};
+    store.role = Role::kvstore;
   }
   boost::asio::io_context io_;
   testing::FakeEngine engine_{io_.get_executor()};

@@ -41,6 +41,15 @@ TEST(ApiKeys, a_file_has_keys_hashes_and_comments) {
   EXPECT_FALSE(keys->allows("# who may"));
 }
 
+TEST(ApiKeys, a_byte_order_mark_is_no_part_of_a_key) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.path() / "keys") << "\xef\xbb\xbf"
+                                           "first\n";
+  const auto keys = ApiKeys::load(folder.path() / "keys");
+  ASSERT_TRUE(keys) << keys.error().message;
+  EXPECT_TRUE(keys->allows("first"));
+}
+
 TEST(ApiKeys, a_file_without_keys_or_with_a_broken_hash_is_refused) {
   const testing::TemporaryFolder folder;
   std::ofstream(folder.path() / "empty") << "# nothing\n";

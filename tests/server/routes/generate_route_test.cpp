@@ -355,5 +355,15 @@ TEST(GenerateRoute, a_thousand_streams_are_accepted_by_the_benchmarks_rules) {
   }
 }
 
+TEST(GenerateRoute, an_answer_says_what_it_was_made_by) {
+  TestServer server;
+  auto& decode = server.engine.view.instances.emplace_back();
+  decode.manifest.model_fingerprint = "0123456789abcdef";
+  decode.manifest.numeric_mode = "fast";
+  HttpClient client = server.client();
+  const auto answer = client.post("/v1/chat/completions", "{" + kChat + "}");
+  EXPECT_EQ(Json::parse(answer.body)["system_fingerprint"], "fp_0123456789_fast1");
+}
+
 }  // namespace
 }  // namespace baton::server

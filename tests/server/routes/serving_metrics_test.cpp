@@ -20,6 +20,7 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
   timeline.decode.queued = 200ms;
   timeline.decode.waited = 200ms;
   timeline.decode.prefilled = 400ms;
+  timeline.decode.cached_tokens = 7;
   timeline.first_token = 1s;
   serving.finished(timeline, 3s);
   serving.generated(5);
@@ -39,7 +40,12 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
         R"(vllm:request_queue_time_seconds_sum{engine="0",model_name="m"} 0.5)",
         R"(vllm:request_prefill_time_seconds_sum{engine="0",model_name="m"} 0.5)",
         R"(vllm:request_decode_time_seconds_sum{engine="0",model_name="m"} 2)",
-        R"(vllm:request_inference_time_seconds_sum{engine="0",model_name="m"} 2.5)"}) {
+        R"(vllm:request_inference_time_seconds_sum{engine="0",model_name="m"} 2.5)",
+        R"(baton_per_stage_req_latency_seconds_sum{stage="queue"} 0.2)",
+        R"(baton_per_stage_req_latency_seconds_sum{stage="prefill"} 0.4)",
+        R"(baton_per_stage_req_latency_seconds_count{stage="travel"} 1)",
+        R"(baton_queue_time_seconds_sum 0.5)", R"(baton_cached_tokens_total 7)",
+        R"(baton_num_aborted_requests_total 1)"}) {
     EXPECT_TRUE(has(text, line)) << line << "\n" << text;
   }
 }

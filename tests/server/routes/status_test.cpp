@@ -9,7 +9,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-api::ModelFacts facts() { return {"org/m", "m", 7, 100, 4096, {}, {}}; }
+api::ModelFacts facts() {
+  api::ModelFacts facts;
+  facts.name = "org/m";
+  facts.root = "m";
+  facts.created = 7;
+  facts.vocab_size = 100;
+  facts.max_model_len = 4096;
+  return facts;
+}
 
 TEST(Status, models_are_listed_in_the_known_shape) {
   EXPECT_EQ(models_response(facts()).body,
@@ -17,6 +25,15 @@ TEST(Status, models_are_listed_in_the_known_shape) {
             R"("owned_by":"baton","root":"m","parent":null,"max_model_len":4096}]})");
   EXPECT_EQ(model_response(facts(), "org/m").status, 200);
   EXPECT_EQ(model_response(facts(), "m").status, 404);
+}
+
+TEST(Status, a_model_is_listed_under_each_of_its_names) {
+  api::ModelFacts model = facts();
+  model.aliases = {"gpt-4o"};
+  const Json list = Json::parse(models_response(model).body);
+  ASSERT_EQ(list["data"].size(), 2u);
+  EXPECT_EQ(list["data"][1]["id"], "gpt-4o");
+  EXPECT_EQ(Json::parse(model_response(model, "gpt-4o").body)["id"], "gpt-4o");
 }
 
 TEST(Status, not_ready_is_503_with_the_reason) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace baton::testing {
 
@@ -24,7 +25,10 @@ struct HttpAnswer {
 
 class HttpClient {
  public:
-  explicit HttpClient(uint16_t port) : socket_(context_) {
+  explicit HttpClient(uint16_t port, int receive_buffer = 0) : socket_(context_) {
+    socket_.open(boost::asio::ip::tcp::v4());
+    if (receive_buffer > 0)
+      socket_.set_option(boost::asio::socket_base::receive_buffer_size(receive_buffer));
     socket_.connect({boost::asio::ip::make_address("127.0.0.1"), port});
     timeval limit{20, 0};  // a test that hangs fails instead
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -106,6 +110,11 @@ class HttpClient {
         answer.body += *data;
       }
     } else {
+      if (!head_only && answer.status == 200) {  // until the connection ends
+        while (more()) {
+        }
+        answer.body = std::exchange(buffer_, {});
+      }
       answer.complete = true;
     }
     return answer;

@@ -57,7 +57,7 @@ class TestServer {
       listener.sweep();
     });
   }
-  HttpClient client() { return HttpClient(port); }
+  HttpClient client(int receive_buffer = 0) { return HttpClient(port, receive_buffer); }
 
   // Spins the server until `done` says so on its thread.
   template <class Done>

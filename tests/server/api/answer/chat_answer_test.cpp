@@ -46,16 +46,18 @@ const std::string kUsage = R"("usage":{"prompt_tokens":20,"completion_tokens":2,
 TEST(ChatAnswer, a_whole_one_has_the_members_in_order) {
   EXPECT_EQ(chat("", events_of("hi")),
             R"({"id":"chatcmpl-)" + kAnswerBits +
-                R"(","object":"chat.completion","created":5,"model":"fake","choices":[)"
+                R"(","object":"chat.completion","created":5,"model":"fake",)"
+                R"("system_fingerprint":null,"choices":[)"
                 R"({"index":0,"message":{"role":"assistant","content":"hi","refusal":null},)"
                 R"("logprobs":null,"finish_reason":"stop"}],)" +
                 kUsage + "}");
 }
 
 TEST(ChatAnswer, a_stream_is_role_then_content_then_finish_then_done) {
-  const std::string head = R"(data: {"id":"chatcmpl-)" + kAnswerBits +
-                           R"(","object":"chat.completion.chunk","created":5,"model":"fake",)"
-                           R"("choices":[{"index":0,"delta":)";
+  const std::string head =
+      R"(data: {"id":"chatcmpl-)" + kAnswerBits +
+      R"(","object":"chat.completion.chunk","created":5,"model":"fake","system_fingerprint":null,)"
+      R"("choices":[{"index":0,"delta":)";
   EXPECT_EQ(chat(R"(,"stream":true)", events_of("hi")),
             head + R"({"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]})" +
                 "\n\n" + head + R"({"content":"h"},"logprobs":null,"finish_reason":null}]})" +

@@ -25,16 +25,18 @@ const std::string kUsage = R"("usage":{"prompt_tokens":2,"completion_tokens":2,"
 TEST(TextAnswer, a_whole_one_has_the_members_in_order) {
   EXPECT_EQ(text(R"({"prompt":"x"})", events_of("hi", 0, FinishReason::length)),
             R"({"id":"cmpl-)" + kAnswerBits +
-                R"(","object":"text_completion","created":5,"model":"fake","choices":[)"
+                R"(","object":"text_completion","created":5,"model":"fake",)"
+                R"("system_fingerprint":null,"choices":[)"
                 R"({"index":0,"text":"hi","logprobs":null,"finish_reason":"length",)"
                 R"("stop_reason":null}],)" +
                 kUsage + "}");
 }
 
 TEST(TextAnswer, a_stream_ends_with_its_last_text) {
-  const std::string head = R"(data: {"id":"cmpl-)" + kAnswerBits +
-                           R"(","object":"text_completion","created":5,"model":"fake",)"
-                           R"("choices":[{"index":0,"text":)";
+  const std::string head =
+      R"(data: {"id":"cmpl-)" + kAnswerBits +
+      R"(","object":"text_completion","created":5,"model":"fake","system_fingerprint":null,)"
+      R"("choices":[{"index":0,"text":)";
   EXPECT_EQ(text(R"({"prompt":"x","stream":true})", events_of("hi")),
             head + R"("h","logprobs":null,"finish_reason":null,"stop_reason":null}]})" + "\n\n" +
                 head + R"("i","logprobs":null,"finish_reason":"stop","stop_reason":null}]})" +
