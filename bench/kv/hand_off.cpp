@@ -22,8 +22,9 @@ using namespace kvcache;
 
 namespace {
 
-constexpr Duration kPatience = 120s;  // of one hand-off, on a machine that may be busy
-constexpr Duration kTick = 200us;     // between looks at what is finished, if layers take time
+constexpr Duration kPatience = 120s;   // of one hand-off, on a machine that may be busy
+constexpr size_t kFoundFrames = 4096;  // posted at a time if all are there, as prefill does
+constexpr Duration kTick = 200us;      // between looks at what is finished, if layers take time
 
 struct Committed {
   std::vector<PageId> pages;
@@ -55,8 +56,9 @@ class HandOffs::Receiving {
       : memory_(memory), clock_(clock), pool_(memory.pages()) {
     FrameServerOptions options;
     options.shared_memory = shared_memory;
-    server_ = FrameServer::listen(loop_.io.get_executor(), options, receiver_, memory_, clock_,
-                                  [this](const Landing& landing) { landed(landing); })
+    server_ = FrameServer::listen(
+                  loop_.io.get_executor(), options, receiver_, memory_, clock_,
+                  [this](const Landing& landing) { landed(landing); }, &running_)
                   .value();
   }
   // Nothing of its loop runs any more when its parts go.
@@ -112,10 +114,11 @@ class HandOffs::Receiving {
   const Clock& clock_;
   PagePool pool_;
   HandoffReceiver receiver_{pool_, memory_.format(), {}};
+  RunningDigests running_;
   Loop loop_;
   std::unique_ptr<FrameServer> server_;
   DigestThread digests_{loop_.io.get_executor(), memory_,
-                        [this](JobId job, const auto& pages) { digested(job, pages); }};
+                        [this](JobId job, const auto& pages) { digested(job, pages); }, &running_};
   std::function<void(Result<Committed>)> done_;
   std::optional<std::vector<Digest>> digests_expected_;
   Committed committed_;
@@ -130,9 +133,13 @@ class HandOffs::Sending {
     FrameSenderOptions options;
     options.shared_memory = shared_memory;
     FrameSenderEvents events;
-    events.on_written = [this](SessionId) { seal_if_ready(); };
+    events.on_written = [this](SessionId) {
+      if (production_.tokens_per_second == 0) go_on();
+      seal_if_ready();
+    };
     events.on_down = [this](const std::string&, const auto&, const Error& why) { failed_(why); };
-    sender_ = make_socket_sender(loop_.io.get_executor(), options, memory_, clock_, events);
+    sender_ =
+        make_socket_sender(loop_.io.get_executor(), options, memory_, clock_, events, &running_);
   }
   void stop() { loop_.stop(); }
 
@@ -163,7 +170,7 @@ class HandOffs::Sending {
   void go_on() {
     finish_layers();
     post_frames();
-    if (all_given() || !sender_) return;
+    if (all_given() || production_.tokens_per_second == 0) return;
     timer_.expires_after(kTick);
     timer_.async_wait([this](const auto& error) {
       if (!error) go_on();
@@ -207,7 +214,9 @@ class HandOffs::Sending {
     credit_ = std::min(credit_ + to_seconds(now - last_look_) * rate, 0.02 * rate);
     last_look_ = now;
     std::vector<OutgoingFrame> frames;
-    while (!ready_.empty() && (rate == 0 || credit_ > 0)) {
+    const bool found = production_.tokens_per_second == 0;
+    while (!ready_.empty() && (rate == 0 || credit_ > 0) &&
+           !(found && frames.size() == kFoundFrames)) {
       credit_ -= ready_.front().header.length;
       frames.push_back(ready_.front());
       ready_.pop_front();
@@ -225,6 +234,7 @@ class HandOffs::Sending {
   const PoolMemory& memory_;
   const Clock& clock_;
   Receiving& peer_;
+  RunningDigests running_;
   Loop loop_;
   asio::steady_timer timer_{loop_.io};
   std::unique_ptr<FrameSender> sender_;
@@ -232,7 +242,8 @@ class HandOffs::Sending {
                               [this](JobId, std::vector<Digest> pages) {
                                 digests_ = std::move(pages);
                                 seal_if_ready();
-                              }};
+                              },
+                              &running_};
   std::optional<HandoffSender> job_;
   Production production_;
   uint32_t tokens_ = 0;
