@@ -16,4 +16,8 @@ Duration copy_by_frames(const kvcache::PoolMemory& source, kvcache::PoolMemory& 
 // read into one of that size by another thread, as iperf3 does; to the last byte's arrival.
 Duration plain_stream(size_t bytes, const Clock& clock);
 
+// The same from pool to pool, frame by frame: from and to memory that is in no cache.
+Duration stream_by_frames(const kvcache::PoolMemory& source, kvcache::PoolMemory& target,
+                          uint32_t tokens, const Clock& clock);
+
 }  // namespace baton::bench

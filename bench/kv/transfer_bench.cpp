@@ -4,6 +4,8 @@
 //
 // Sender, transport, receiver, checksums, digests, seal and commit are the daemons'. Tries of all
 // are taken in turn, so that what a busy machine takes away it takes from all alike.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -26,7 +28,7 @@ struct Options {
   uint32_t tokens = 32768;
   uint32_t tries = 5;
   uint32_t one_page = 300;
-  uint32_t exposed_tries = 2;
+  uint32_t exposed_tries = 3;
   double prefill_tokens_per_second = 9200;
   uint32_t chunk = 2048;
   double link_gbits = 25;
@@ -46,6 +48,16 @@ double at(std::vector<double> values, double share) {
 }
 double median(const std::vector<double>& values) { return at(values, 0.5); }
 double best(const std::vector<double>& values) { return at(values, 1); }
+
+// CPU seconds of all threads of this process so far.
+double cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
 
 class Bench {
  public:
@@ -83,7 +95,9 @@ class Bench {
     for (uint32_t page = 0; page < pages_for(tokens); ++page)
       for (uint32_t layer = 0; layer < options_.layers; ++layer)
         std::memcpy(source_.block(PageId{page}, layer).data(), &stamp_, sizeof stamp_);
+    const double before = cpu_seconds();
     const auto times = by.hand_offs.run(tokens, production);
+    cpu_ = cpu_seconds() - before;
     if (times && by.hand_offs.equal()) return *times;
     if (ok_) {
       std::printf("%s: %s\n", by.name,
@@ -93,44 +107,67 @@ class Bench {
     return std::nullopt;
   }
 
+  struct Rates {
+    const char* what;
+    const Rates* of = nullptr;  // what the machine can do
+    std::vector<double> gb_per_second;
+    std::vector<double> cpu_per_gb;  // seconds, of all threads
+  };
+
   void rates() {
     const double gb = bytes() / 1e9;
-    std::vector<double> copied, streamed;
-    std::array<std::vector<double>, 2> landed, committed;
+    Rates copied{"memcpy by frame"}, streamed{"plain TCP"}, pooled{"plain TCP, pool to pool"};
+    std::array<Rates, 2> landed{{{"shared memory, landed", &copied}, {"TCP, landed", &streamed}}};
+    std::array<Rates, 2> committed{
+        {{"shared memory, committed", &copied}, {"TCP, committed", &streamed}}};
     for (uint32_t i = 0; i <= options_.tries && ok_; ++i) {
-      const double copy =
-          gb / to_seconds(copy_by_frames(source_, target_, options_.tokens, clock_));
-      const double stream = gb / to_seconds(plain_stream(static_cast<size_t>(bytes()), clock_));
+      const auto add = [&](Rates& to, Duration took) {
+        if (i == 0) return;  // the first makes the connections
+        to.gb_per_second.push_back(gb / to_seconds(took));
+        to.cpu_per_gb.push_back(cpu_ / gb);
+      };
+      const auto timed = [&](Rates& to, auto&& work) {
+        const double before = cpu_seconds();
+        const Duration took = work();
+        cpu_ = cpu_seconds() - before;
+        add(to, took);
+      };
+      timed(copied, [&] { return copy_by_frames(source_, target_, options_.tokens, clock_); });
+      timed(streamed, [&] { return plain_stream(static_cast<size_t>(bytes()), clock_); });
+      timed(pooled, [&] { return stream_by_frames(source_, target_, options_.tokens, clock_); });
       for (size_t t = 0; t < 2; ++t) {
         const auto times = hand_over(transports_[t], options_.tokens, {});
-        if (!times || i == 0) continue;  // the first makes the connections
-        landed[t].push_back(gb / to_seconds(times->to_landed));
-        committed[t].push_back(gb / to_seconds(times->to_commit));
+        if (!times) continue;
+        add(landed[t], times->to_landed);
+        add(committed[t], times->to_commit);
       }
-      if (i == 0) continue;
-      copied.push_back(copy);
-      streamed.push_back(stream);
     }
-    tell("memcpy by frame", copied, {});
-    tell("plain TCP", streamed, {});
-    tell("shared memory, landed", landed[0], copied);
-    tell("shared memory, committed", committed[0], copied);
-    tell("TCP, landed", landed[1], streamed);
-    tell("TCP, committed", committed[1], streamed);
+    for (const Rates* each : {&copied, &streamed, &pooled}) tell(*each);
+    for (size_t t = 0; t < 2; ++t) {
+      tell(landed[t]);
+      tell(committed[t]);
+    }
   }
 
-  // GB/s, and the share of what the machine can do, try by try.
-  void tell(const char* what, const std::vector<double>& rates, const std::vector<double>& of) {
-    std::printf("%-26s median %6.2f GB/s, best %6.2f", what, median(rates), best(rates));
-    Json& json = json_["gb_per_second"][what];
-    json = {{"median", median(rates)}, {"best", best(rates)}, {"tries", rates}};
-    if (!of.empty() && of.size() == rates.size()) {
+  // GB/s, and the share of what the machine can do, try by try. The CPU time of what has landed
+  // includes that of its commit.
+  void tell(const Rates& rates) {
+    const auto& values = rates.gb_per_second;
+    std::printf("%-26s median %6.2f GB/s, best %6.2f, %.2f CPU s a GB", rates.what, median(values),
+                best(values), median(rates.cpu_per_gb));
+    Json& json = json_["gb_per_second"][rates.what];
+    json = {{"median", median(values)},
+            {"best", best(values)},
+            {"tries", values},
+            {"cpu_seconds_a_gb", median(rates.cpu_per_gb)}};
+    if (rates.of != nullptr && rates.of->gb_per_second.size() == values.size()) {
       std::vector<double> shares;
-      for (size_t i = 0; i < rates.size(); ++i) shares.push_back(rates[i] / of[i]);
-      std::printf(", of the plain one %.2f (best of best %.2f)", median(shares),
-                  best(rates) / best(of));
+      for (size_t i = 0; i < values.size(); ++i)
+        shares.push_back(values[i] / rates.of->gb_per_second[i]);
+      std::printf("; %.2f of %s (best of best %.2f)", median(shares), rates.of->what,
+                  best(values) / best(rates.of->gb_per_second));
       json["of_plain_median"] = median(shares);
-      json["of_plain_best"] = best(rates) / best(of);
+      json["of_plain_best"] = best(values) / best(rates.of->gb_per_second);
     }
     std::printf("\n");
   }
@@ -185,6 +222,7 @@ class Bench {
                                         {"TCP", {source_, target_, false, clock_}}}};
   Json json_;
   uint64_t stamp_ = 0;
+  double cpu_ = 0;  // seconds, of what was measured last
   bool ok_ = true;
 };
 

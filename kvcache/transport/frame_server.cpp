@@ -21,7 +21,8 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr size_t kUndigestedMax = 1 << 14;  // landed blocks that wait for an idle moment
+constexpr size_t kUndigestedMax = 1 << 14;  // landed blocks that wait for a quiet moment
+constexpr Duration kQuiet = 300us;          // so long nothing has landed
 
 }  // namespace
 
@@ -41,14 +42,15 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
         on_landing_(std::move(on_landing)),
         host_(this_host()),
         acceptor_(executor_),
-        timer_(executor_) {}
+        timer_(executor_),
+        quiet_(executor_) {}
 
   Result<void> listen();
   void accept();
   void check_deadlines();
   void digest_later(const FrameHeader& landed);
-  void post_digesting();
-  void digest_if_idle();
+  void wait_for_quiet();
+  void digest_in_quiet();
   void close();
 
   asio::any_io_executor executor_;
@@ -65,7 +67,9 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
   std::set<std::shared_ptr<Connection>> connections_;
   FrameServerCounts counts_;
   std::deque<FrameHeader> undigested_;  // landed, oldest first
-  bool digesting_ = false;              // digest_if_idle() is posted
+  asio::steady_timer quiet_;
+  bool waits_for_quiet_ = false;
+  bool digesting_ = false;  // digest_in_quiet() is posted
   bool accepting_ = false;
   bool closed_ = false;
 };
@@ -182,30 +186,38 @@ void FrameServer::Hub::digest_later(const FrameHeader& landed) {
   if (digests_ == nullptr) return;
   if (undigested_.size() == kUndigestedMax) undigested_.pop_front();
   undigested_.push_back(landed);
-  if (!digesting_) post_digesting();
+  if (!waits_for_quiet_ && !digesting_) wait_for_quiet();
 }
 
-// One block at a time, so that nothing waits for more than that. What has bytes will land and begin
-// this again.
-void FrameServer::Hub::digest_if_idle() {
+void FrameServer::Hub::wait_for_quiet() {
+  waits_for_quiet_ = true;
+  quiet_.expires_after(kQuiet);
+  quiet_.async_wait([hub = weak_from_this(), before = counts_.bytes](const error_code& error) {
+    const auto self = hub.lock();
+    if (error || !self || self->closed_) return;
+    self->waits_for_quiet_ = false;
+    if (self->counts_.bytes == before) return self->digest_in_quiet();
+    self->wait_for_quiet();
+  });
+}
+
+// One block at a time, so that nothing waits for more than that.
+void FrameServer::Hub::digest_in_quiet() {
   digesting_ = false;
   if (undigested_.empty()) return;
   for (const auto& connection : connections_)
-    if (connection->has_bytes()) return;
+    if (connection->has_bytes()) return wait_for_quiet();
   const FrameHeader frame = undigested_.front();
   undigested_.pop_front();
   if (receiver_.holds(frame)) {
+    ++counts_.digested;
     const PageId page = receiver_.page_of(frame);
     digests_->add(*receiver_.job_of(frame.session), page, frame.layer,
                   std::as_const(pool_).block(page, frame.layer).first(frame.length));
   }
-  if (!undigested_.empty()) post_digesting();
-}
-
-void FrameServer::Hub::post_digesting() {
   digesting_ = true;
   asio::post(executor_, [hub = weak_from_this()] {
-    if (const auto self = hub.lock(); self && !self->closed_) self->digest_if_idle();
+    if (const auto self = hub.lock(); self && !self->closed_) self->digest_in_quiet();
   });
 }
 
@@ -214,6 +226,7 @@ void FrameServer::Hub::close() {
   error_code ignored;
   acceptor_.close(ignored);
   timer_.cancel();
+  quiet_.cancel();
   for (const auto& connection : connections_) connection->close();
   connections_.clear();
 }

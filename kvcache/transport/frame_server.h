@@ -5,8 +5,8 @@
 // the connection's own and copied only once it is whole; one of a refused frame is read and thrown
 // away. A connection that breaks the protocol, or stands still in the middle of something for too
 // long, is closed and counted; no connection waits for another. The receiver machine decides about
-// each frame. Blocks that landed are added to the running digests when no connection has bytes
-// waiting: under load that is left to the seal. Destroying a server closes its connections and
+// each frame. Blocks that landed are added to the running digests in quiet moments: under load
+// that is left to the seal. Destroying a server closes its connections and
 // silences it; the event may call the receiver, and may destroy the server. Thread safety: one
 // executor, which is the receiver's and the pool's owner's.
 #pragma once
@@ -42,6 +42,7 @@ struct FrameServerCounts {
   uint64_t timeouts = 0;     // connections closed because they stood still
   uint64_t torn = 0;         // connections that ended in the middle of a frame
   uint64_t bytes = 0;        // copied and verified
+  uint64_t digested = 0;     // blocks that were added to the running digests
 };
 
 class FrameServer {
