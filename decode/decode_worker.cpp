@@ -58,10 +58,12 @@ DecodeWorker::DecodeWorker(boost::asio::any_io_executor executor, const Clock& c
             driver_.feed(GatewaySaid{from, std::move(message)});
           },
           [this](LinkId link, const Error&) { driver_.feed(GatewayDown{link}); }),
-      digests_(executor, instance.pool,
-               [this](JobId job, std::vector<Digest> pages) {
-                 driver_.feed(Digested{job, std::move(pages)});
-               }),
+      digests_(
+          executor, instance.pool,
+          [this](JobId job, std::vector<Digest> pages) {
+            driver_.feed(Digested{job, std::move(pages)});
+          },
+          &running_digests_),
       compute_(executor, *instance.runner, instance.pool,
                {.on_layer = {},
                 .on_done = [this](StepId step, std::vector<model::SequenceResult> results) {
@@ -79,7 +81,8 @@ Result<std::unique_ptr<DecodeWorker>> DecodeWorker::create(
   frames.shared_memory = options.instance.shared_memory();
   BATON_TRY(server, kvcache::FrameServer::listen(
                         executor, frames, worker->state_.receiver(), instance.pool, clock,
-                        [self = worker.get()](const kvcache::Landing& l) { self->landed(l); }));
+                        [self = worker.get()](const kvcache::Landing& l) { self->landed(l); },
+                        &worker->running_digests_));
   worker->frame_server_ = std::move(server);
   worker->state_.set_frame_address(worker->frame_server_->address());
   return worker;

@@ -78,6 +78,7 @@ class DecodeWorker {
   FormCompiler forms_;  // before the state, whose languages look into its vocabulary
   DecodeState state_;
   Driver<DecodeState, Event, Action> driver_;
+  kvcache::RunningDigests running_digests_;
   std::unique_ptr<kvcache::FrameServer> frame_server_;
   rpc::AcceptedLinks<FromDecode, ToDecode> gateways_;
   std::map<Incarnation, std::unique_ptr<rpc::Link<ToPrefill>>> prefills_;

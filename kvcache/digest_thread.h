@@ -1,9 +1,10 @@
 // DigestThread: computes the digests of a hand-off's pages beside the I/O and compute threads.
 //
-// The pages must stay as they are until the answer. Orders are answered in turn, on the executor,
-// never from inside digest(); how many may wait is their owner's to bound (one a job). Destroying
-// it waits for the digest in work, drops the orders behind it and silences all answers.
-// Thread safety: one executor; the memory is read on a thread of its own.
+// What `running` has of a page is not read again. The pages must stay as they are until the answer.
+// Orders are answered in turn, on the executor, never from inside digest(); how many may wait is
+// their owner's to bound (one a job). Destroying it waits for the digest in work, drops the orders
+// behind it and silences all answers. Thread safety: one executor; the memory is read on a thread
+// of its own.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -12,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "kvcache/pool_memory.h"
+#include "kvcache/running_digests.h"
 #include "proto/ids.h"
 
 namespace baton::kvcache {
@@ -21,8 +22,9 @@ class DigestThread {
  public:
   using OnDone = std::function<void(JobId, std::vector<Digest>)>;
 
-  // `memory` outlives it.
-  DigestThread(boost::asio::any_io_executor executor, const PoolMemory& memory, OnDone on_done);
+  // `memory` and `running` (nullptr: none) outlive it.
+  DigestThread(boost::asio::any_io_executor executor, const PoolMemory& memory, OnDone on_done,
+               RunningDigests* running = nullptr);
   ~DigestThread();
   DigestThread(const DigestThread&) = delete;
   DigestThread& operator=(const DigestThread&) = delete;
@@ -33,6 +35,7 @@ class DigestThread {
  private:
   boost::asio::any_io_executor executor_;
   const PoolMemory& memory_;
+  RunningDigests* running_;                // of the executor
   std::shared_ptr<const OnDone> on_done_;  // what is posted back holds a weak reference
   boost::asio::thread_pool thread_{1};
 };

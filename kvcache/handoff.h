@@ -70,6 +70,8 @@ class HandoffReceiver {
   // May the frame's bytes be copied into page_of(frame)? Counts refusals.
   FrameVerdict admit(const FrameHeader& frame);
   PageId page_of(const FrameHeader& admitted) const;
+  // Do the frame's bytes, verified, lie in page_of(frame), its session being open still?
+  bool holds(const FrameHeader& frame) const { return judge(frame) == FrameVerdict::duplicate; }
   std::optional<JobId> job_of(SessionId session) const;
   // After the copy: `copied_crc` is the checksum of the bytes that now lie in the pool. Asks
   // admit() again, so that nothing that happened meanwhile can be overlooked.

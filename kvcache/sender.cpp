@@ -63,7 +63,7 @@ OutgoingFrame HandoffSender::frame(FrameName name) const {
   header.layer = name.layer;
   header.page = name.page;
   header.length = tokens_in_page(tokens_, name.page) * format_.entry_bytes;
-  return {header, pages_[name.page]};
+  return {header, pages_[name.page], reserved_.job};
 }
 
 }  // namespace baton::kvcache

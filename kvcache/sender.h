@@ -22,6 +22,7 @@ namespace baton::kvcache {
 struct OutgoingFrame {
   FrameHeader header;
   PageId page;
+  JobId job{};
   friend bool operator==(const OutgoingFrame&, const OutgoingFrame&) = default;
 };
 

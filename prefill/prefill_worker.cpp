@@ -87,7 +87,8 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                [this](const std::string& address, const auto& sessions, const Error& why) {
                  log_.warning("frames.down", {{"address", address}, {"why", why.message}});
                  for (const SessionId session : sessions) driver_.feed(FramesDropped{session});
-               }})),
+               }},
+          &running_digests_)),
       store_(make_store(options, clock)),
       links_(
           executor,
@@ -95,10 +96,12 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
             driver_.feed(DecodeSaid{from, std::move(message)});
           },
           [this](LinkId link, const Error&) { driver_.feed(DecodeDown{link}); }),
-      digests_(executor, instance.pool,
-               [this](JobId job, std::vector<Digest> pages) {
-                 driver_.feed(Digested{job, std::move(pages)});
-               }),
+      digests_(
+          executor, instance.pool,
+          [this](JobId job, std::vector<Digest> pages) {
+            driver_.feed(Digested{job, std::move(pages)});
+          },
+          &running_digests_),
       compute_(executor, *instance.runner, instance.pool,
                {.on_layer =
                     [this](StepId step, uint32_t layer) {

@@ -72,6 +72,7 @@ class PrefillWorker {
   const Incarnation self_;
   PrefillState state_;
   Driver<PrefillState, Event, Action> driver_;
+  kvcache::RunningDigests running_digests_;
   std::unique_ptr<kvcache::FrameSender> frames_;
   std::unique_ptr<kvcache::StoreClient> store_;  // if there is a kvstore
   rpc::AcceptedLinks<FromPrefill, ToPrefill> links_;

@@ -13,14 +13,17 @@ namespace baton {
 
 namespace {
 
+constexpr uint32_t kPolynomial = 0x82f63b78u;  // Castagnoli, bits reversed
+
+constexpr uint32_t after_zero_byte(uint32_t crc) {
+  for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? kPolynomial : 0);
+  return crc;
+}
+
 #if !defined(__SSE4_2__)
 constexpr std::array<uint32_t, 256> kTable = [] {
   std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0);
-    table[i] = crc;
-  }
+  for (uint32_t i = 0; i < 256; ++i) table[i] = after_zero_byte(i);
   return table;
 }();
 #endif
@@ -42,16 +45,110 @@ uint32_t step8(uint32_t crc, uint64_t word) {
 #endif
 }
 
+// ---- three lanes -------------------------------------------------------------------------------
+//
+// One step waits for the one before, but a processor can have three under way. So long data are
+// taken in stretches of three lanes, whose checksums are joined: a checksum is linear in the bits
+// before, and what kLane more bytes do to these is a table.
+
+constexpr size_t kLane = 1024;  // bytes; a power of two
+constexpr size_t kStretch = 3 * kLane;
+
+using Map = std::array<uint32_t, 32>;  // what becomes of each bit
+
+constexpr uint32_t mapped(const Map& map, uint32_t crc) {
+  uint32_t out = 0;
+  for (int bit = 0; bit < 32; ++bit) out ^= (crc >> bit) & 1 ? map[bit] : 0;
+  return out;
+}
+
+// What becomes of each byte of a checksum when kLane zero bytes follow.
+constexpr std::array<std::array<uint32_t, 256>, 4> kShift = [] {
+  Map map{};
+  for (int bit = 0; bit < 32; ++bit) map[bit] = after_zero_byte(uint32_t{1} << bit);
+  for (size_t bytes = 1; bytes < kLane; bytes *= 2) {
+    Map twice{};
+    for (int bit = 0; bit < 32; ++bit) twice[bit] = mapped(map, map[bit]);
+    map = twice;
+  }
+  std::array<std::array<uint32_t, 256>, 4> out{};
+  for (int place = 0; place < 4; ++place)
+    for (uint32_t byte = 0; byte < 256; ++byte) out[place][byte] = mapped(map, byte << (8 * place));
+  return out;
+}();
+
+uint32_t shift(uint32_t crc) {
+  return kShift[0][crc & 0xff] ^ kShift[1][(crc >> 8) & 0xff] ^ kShift[2][(crc >> 16) & 0xff] ^
+         kShift[3][crc >> 24];
+}
+
+uint32_t join(uint32_t first, uint32_t second, uint32_t third) {
+  return shift(shift(first) ^ second) ^ third;
+}
+
+uint64_t word_at(const std::byte* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Asks for a line of each lane two stretches ahead: the processor by itself doesn't look beyond the
+// page of memory that it is in. What lies behind the end is asked for in vain.
+inline void prefetch(const std::byte* line) {
+  const auto address = reinterpret_cast<uintptr_t>(line) + 2 * kStretch;
+  for (size_t lane = 0; lane < 3; ++lane)
+    __builtin_prefetch(reinterpret_cast<const void*>(address + lane * kLane));
+}
+
+uint32_t of_stretch(uint32_t crc, const std::byte* from) {
+  uint32_t second = 0, third = 0;
+  for (size_t line = 0; line < kLane; line += 64) {
+    prefetch(from + line);
+    for (size_t i = line; i < line + 64; i += 8) {
+      crc = step8(crc, word_at(from + i));
+      second = step8(second, word_at(from + kLane + i));
+      third = step8(third, word_at(from + 2 * kLane + i));
+    }
+  }
+  return join(crc, second, third);
+}
+
+#if defined(__SSE4_2__)
+
+// Large copies go past the cache: they would only push out what is used sooner, and the lines of
+// the target need not be read to be written. Whole lines, lane by lane.
+constexpr size_t kStreamedFrom = size_t{32} << 10;
+
+inline uint32_t copy_line(uint32_t crc, std::byte* to, const std::byte* from) {
+  for (size_t i = 0; i < 64; i += 16) {
+    const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), words);
+    crc = step8(crc, static_cast<uint64_t>(_mm_cvtsi128_si64(words)));
+    crc = step8(crc, static_cast<uint64_t>(_mm_extract_epi64(words, 1)));
+  }
+  return crc;
+}
+
+uint32_t stream_stretch(uint32_t crc, std::byte* to, const std::byte* from) {
+  uint32_t second = 0, third = 0;
+  for (size_t i = 0; i < kLane; i += 64) {
+    prefetch(from + i);
+    crc = copy_line(crc, to + i, from + i);
+    second = copy_line(second, to + kLane + i, from + kLane + i);
+    third = copy_line(third, to + 2 * kLane + i, from + 2 * kLane + i);
+  }
+  return join(crc, second, third);
+}
+
+#endif
+
 }  // namespace
 
 uint32_t crc32c(std::span<const std::byte> data, uint32_t before) {
   uint32_t crc = ~before;
   size_t i = 0;
-  for (; i + 8 <= data.size(); i += 8) {
-    uint64_t word;
-    std::memcpy(&word, data.data() + i, 8);
-    crc = step8(crc, word);
-  }
+  for (; i + kStretch <= data.size(); i += kStretch) crc = of_stretch(crc, data.data() + i);
+  for (; i + 8 <= data.size(); i += 8) crc = step8(crc, word_at(data.data() + i));
   for (; i < data.size(); ++i) crc = step1(crc, std::to_integer<uint8_t>(data[i]));
   return ~crc;
 }
@@ -60,10 +157,16 @@ uint32_t copy_with_crc32c(std::span<std::byte> to, std::span<const std::byte> fr
   check(to.size() == from.size(), "a checked copy between different sizes");
   uint32_t crc = ~0u;
   size_t i = 0;
+#if defined(__SSE4_2__)
+  if (from.size() >= kStreamedFrom && reinterpret_cast<uintptr_t>(to.data()) % 16 == 0) {
+    for (; i + kStretch <= from.size(); i += kStretch)
+      crc = stream_stretch(crc, to.data() + i, from.data() + i);
+    _mm_sfence();  // whoever is told that the copy is done sees it
+  }
+#endif
   for (; i + 8 <= from.size(); i += 8) {
-    uint64_t word;
-    std::memcpy(&word, from.data() + i, 8);
-    std::memcpy(to.data() + i, &word, 8);
+    const uint64_t word = word_at(from.data() + i);
+    std::memcpy(to.data() + i, &word, sizeof word);
     crc = step8(crc, word);
   }
   for (; i < from.size(); ++i) {

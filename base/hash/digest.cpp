@@ -1,6 +1,9 @@
 #include "base/hash/digest.h"
 
 #include <xxhash.h>
+#if defined(BATON_XXHASH_DISPATCHES)
+#include <xxh_x86dispatch.h>  // the same values, with the widest vectors of this processor
+#endif
 
 namespace baton {
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "kvcache/pool_memory.h"
+#include "kvcache/running_digests.h"
 #include "kvcache/sender.h"
 
 namespace baton::kvcache {
@@ -66,10 +67,12 @@ struct FrameSenderOptions {
 };
 
 // Over sockets: payloads follow their headers, or stay in the shared pool for a peer on this host.
-// `pool` and `clock` outlive it.
+// Blocks are added to `digests`, if there are any, as they are written. `pool`, `clock` and
+// `digests` outlive it.
 std::unique_ptr<FrameSender> make_socket_sender(boost::asio::any_io_executor executor,
                                                 const FrameSenderOptions& options,
                                                 const PoolMemory& pool, const Clock& clock,
-                                                FrameSenderEvents events);
+                                                FrameSenderEvents events,
+                                                RunningDigests* digests = nullptr);
 
 }  // namespace baton::kvcache

@@ -2,9 +2,11 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <deque>
 #include <set>
 
 #include "base/system/mapping.h"
@@ -17,31 +19,45 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+namespace {
+
+constexpr size_t kUndigestedMax = 1 << 14;  // landed blocks that wait for a quiet moment
+constexpr Duration kQuiet = 300us;          // so long nothing has landed
+
+}  // namespace
+
 // What connections share. It lives on while one of their handlers runs, but does nothing once
 // closed.
 class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
  public:
   Hub(asio::any_io_executor executor, const FrameServerOptions& options, HandoffReceiver& receiver,
-      PoolMemory& pool, const Clock& clock, std::function<void(const Landing&)> on_landing)
+      PoolMemory& pool, const Clock& clock, std::function<void(const Landing&)> on_landing,
+      RunningDigests* digests)
       : executor_(std::move(executor)),
         options_(options),
         receiver_(receiver),
         pool_(pool),
+        digests_(digests),
         clock_(clock),
         on_landing_(std::move(on_landing)),
         host_(this_host()),
         acceptor_(executor_),
-        timer_(executor_) {}
+        timer_(executor_),
+        quiet_(executor_) {}
 
   Result<void> listen();
   void accept();
   void check_deadlines();
+  void digest_later(const FrameHeader& landed);
+  void wait_for_quiet();
+  void digest_in_quiet();
   void close();
 
   asio::any_io_executor executor_;
   const FrameServerOptions options_;
   HandoffReceiver& receiver_;
   PoolMemory& pool_;
+  RunningDigests* const digests_;  // nullptr: none
   const Clock& clock_;
   std::function<void(const Landing&)> on_landing_;
   const HostIdentity host_;
@@ -50,6 +66,10 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
   asio::steady_timer timer_;
   std::set<std::shared_ptr<Connection>> connections_;
   FrameServerCounts counts_;
+  std::deque<FrameHeader> undigested_;  // landed, oldest first
+  asio::steady_timer quiet_;
+  bool waits_for_quiet_ = false;
+  bool digesting_ = false;  // digest_in_quiet() is posted
   bool accepting_ = false;
   bool closed_ = false;
 };
@@ -63,6 +83,10 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
   void start(Hub& hub);
   void close();
   bool late(Instant now) const { return deadline_ <= now; }
+  bool has_bytes() const {
+    error_code ignored;
+    return socket_.available(ignored) > 0;
+  }
 
  private:
   void answer(Hub& hub);
@@ -158,11 +182,51 @@ void FrameServer::Hub::check_deadlines() {
   });
 }
 
+void FrameServer::Hub::digest_later(const FrameHeader& landed) {
+  if (digests_ == nullptr) return;
+  if (undigested_.size() == kUndigestedMax) undigested_.pop_front();
+  undigested_.push_back(landed);
+  if (!waits_for_quiet_ && !digesting_) wait_for_quiet();
+}
+
+void FrameServer::Hub::wait_for_quiet() {
+  waits_for_quiet_ = true;
+  quiet_.expires_after(kQuiet);
+  quiet_.async_wait([hub = weak_from_this(), before = counts_.bytes](const error_code& error) {
+    const auto self = hub.lock();
+    if (error || !self || self->closed_) return;
+    self->waits_for_quiet_ = false;
+    if (self->counts_.bytes == before) return self->digest_in_quiet();
+    self->wait_for_quiet();
+  });
+}
+
+// One block at a time, so that nothing waits for more than that.
+void FrameServer::Hub::digest_in_quiet() {
+  digesting_ = false;
+  if (undigested_.empty()) return;
+  for (const auto& connection : connections_)
+    if (connection->has_bytes()) return wait_for_quiet();
+  const FrameHeader frame = undigested_.front();
+  undigested_.pop_front();
+  if (receiver_.holds(frame)) {
+    ++counts_.digested;
+    const PageId page = receiver_.page_of(frame);
+    digests_->add(*receiver_.job_of(frame.session), page, frame.layer,
+                  std::as_const(pool_).block(page, frame.layer).first(frame.length));
+  }
+  digesting_ = true;
+  asio::post(executor_, [hub = weak_from_this()] {
+    if (const auto self = hub.lock(); self && !self->closed_) self->digest_in_quiet();
+  });
+}
+
 void FrameServer::Hub::close() {
   closed_ = true;
   error_code ignored;
   acceptor_.close(ignored);
   timer_.cancel();
+  quiet_.cancel();
   for (const auto& connection : connections_) connection->close();
   connections_.clear();
 }
@@ -262,6 +326,7 @@ void FrameServer::Connection::read_payload(Hub& hub, bool wanted) {
 
 void FrameServer::Connection::landed(Hub& hub, const Landing& landing) {
   hub.counts_.bytes += landing.bytes;
+  if (landing.verdict == FrameVerdict::admitted) hub.digest_later(frame_.header);
   hub.on_landing_(landing);
   if (!hub.closed_ && socket_.is_open()) read_header(hub);
 }
@@ -282,9 +347,10 @@ void FrameServer::Connection::close() {
 
 Result<std::unique_ptr<FrameServer>> FrameServer::listen(
     asio::any_io_executor executor, const FrameServerOptions& options, HandoffReceiver& receiver,
-    PoolMemory& pool, const Clock& clock, std::function<void(const Landing&)> on_landing) {
+    PoolMemory& pool, const Clock& clock, std::function<void(const Landing&)> on_landing,
+    RunningDigests* digests) {
   auto hub = std::make_shared<Hub>(std::move(executor), options, receiver, pool, clock,
-                                   std::move(on_landing));
+                                   std::move(on_landing), digests);
   BATON_CHECKED(hub->listen());
   return std::unique_ptr<FrameServer>(new FrameServer(std::move(hub)));
 }

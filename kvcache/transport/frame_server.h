@@ -5,9 +5,10 @@
 // the connection's own and copied only once it is whole; one of a refused frame is read and thrown
 // away. A connection that breaks the protocol, or stands still in the middle of something for too
 // long, is closed and counted; no connection waits for another. The receiver machine decides about
-// each frame. Destroying a server closes its connections and silences it; the event may call the
-// receiver, and may destroy the server. Thread safety: one executor, which is the receiver's and
-// the pool's owner's.
+// each frame. Blocks that landed are added to the running digests in quiet moments: under load
+// that is left to the seal. Destroying a server closes its connections and
+// silences it; the event may call the receiver, and may destroy the server. Thread safety: one
+// executor, which is the receiver's and the pool's owner's.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "kvcache/landing.h"
+#include "kvcache/running_digests.h"
 
 namespace baton::kvcache {
 
@@ -40,15 +42,19 @@ struct FrameServerCounts {
   uint64_t timeouts = 0;     // connections closed because they stood still
   uint64_t torn = 0;         // connections that ended in the middle of a frame
   uint64_t bytes = 0;        // copied and verified
+  uint64_t digested = 0;     // blocks that were added to the running digests
 };
 
 class FrameServer {
  public:
-  // `on_landing` hears of every frame, refused ones too. The references outlive the server.
-  static Result<std::unique_ptr<FrameServer>> listen(
-      boost::asio::any_io_executor executor, const FrameServerOptions& options,
-      HandoffReceiver& receiver, PoolMemory& pool, const Clock& clock,
-      std::function<void(const Landing&)> on_landing);
+  // `on_landing` hears of every frame, refused ones too. The references, and `digests` if there are
+  // any, outlive the server.
+  static Result<std::unique_ptr<FrameServer>> listen(boost::asio::any_io_executor executor,
+                                                     const FrameServerOptions& options,
+                                                     HandoffReceiver& receiver, PoolMemory& pool,
+                                                     const Clock& clock,
+                                                     std::function<void(const Landing&)> on_landing,
+                                                     RunningDigests* digests = nullptr);
   ~FrameServer();
   FrameServer(const FrameServer&) = delete;
   FrameServer& operator=(const FrameServer&) = delete;

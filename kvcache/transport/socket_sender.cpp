@@ -35,10 +35,11 @@ class Channel;
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
   Hub(asio::any_io_executor executor, const FrameSenderOptions& options, const PoolMemory& pool,
-      const Clock& clock, FrameSenderEvents events)
+      const Clock& clock, FrameSenderEvents events, RunningDigests* digests)
       : executor_(std::move(executor)),
         options_(options),
         pool_(pool),
+        digests_(digests),
         clock_(clock),
         events_(std::move(events)),
         timer_(executor_) {
@@ -61,6 +62,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   asio::any_io_executor executor_;
   const FrameSenderOptions options_;
   const PoolMemory& pool_;
+  RunningDigests* const digests_;  // nullptr: none
   const Clock& clock_;
   FrameSenderEvents events_;
   Hello hello_;
@@ -226,6 +228,8 @@ void Channel::pump(Hub& hub) {
     queue_.pop_front();
     const auto block = hub.pool_.block(frame.page, frame.header.layer).first(frame.header.length);
     frame.header.crc32c = crc32c(block);
+    if (hub.digests_ != nullptr)
+      hub.digests_->add(frame.job, frame.page, frame.header.layer, block);
     const uint64_t offset = shared_ ? hub.pool_.offset_of(frame.page, frame.header.layer) : 0;
     headers_.push_back(encode(WireFrame{frame.header, shared_, offset}));
     buffers_.push_back(asio::buffer(headers_.back()));
@@ -405,9 +409,9 @@ class SocketSender final : public FrameSender {
 std::unique_ptr<FrameSender> make_socket_sender(asio::any_io_executor executor,
                                                 const FrameSenderOptions& options,
                                                 const PoolMemory& pool, const Clock& clock,
-                                                FrameSenderEvents events) {
+                                                FrameSenderEvents events, RunningDigests* digests) {
   return std::make_unique<SocketSender>(
-      std::make_shared<Hub>(std::move(executor), options, pool, clock, std::move(events)));
+      std::make_shared<Hub>(std::move(executor), options, pool, clock, std::move(events), digests));
 }
 
 }  // namespace baton::kvcache

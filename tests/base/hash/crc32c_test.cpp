@@ -36,6 +36,41 @@ TEST(Crc32c, TheCopyingFormCopiesAndAgreesForEveryLengthAndAlignment) {
   }
 }
 
+// Bit by bit, as the polynomial says.
+uint32_t slow_crc32c(std::span<const std::byte> data) {
+  uint32_t crc = ~0u;
+  for (const std::byte b : data) {
+    crc ^= std::to_integer<uint32_t>(b);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0);
+  }
+  return ~crc;
+}
+
+TEST(Crc32c, LongDataAgreeWithTheSlowForm) {
+  std::vector<std::byte> data(3 * 3072 + 64);
+  for (size_t i = 0; i < data.size(); ++i) data[i] = std::byte((i * 2654435761u) >> 13);
+  for (const size_t length : {3071, 3072, 3073, 6143, 6144, 6155, 9216, 9280}) {
+    const auto part = std::span<const std::byte>(data).first(length);
+    EXPECT_EQ(crc32c(part), slow_crc32c(part)) << length;
+    EXPECT_EQ(crc32c(part.subspan(1000), crc32c(part.first(1000))), slow_crc32c(part)) << length;
+  }
+}
+
+TEST(Crc32c, LargeCopiesCopyAndAgreeWhereverTheyLie) {
+  std::vector<std::byte> from(80'000), room(80'100);
+  for (size_t i = 0; i < from.size(); ++i) from[i] = std::byte((i * 2654435761u) >> 11);
+  const size_t aligned = 64 - reinterpret_cast<uintptr_t>(room.data()) % 64;
+  for (const size_t length : {32'767, 32'768, 36'864, 73'728, 79'001}) {
+    for (const size_t offset : {0, 1, 16}) {
+      const auto part = std::span<const std::byte>(from).subspan(3, length);
+      const auto to = std::span(room).subspan(aligned % 64 + offset, length);
+      std::ranges::fill(to, std::byte{0});
+      EXPECT_EQ(copy_with_crc32c(to, part), slow_crc32c(part)) << length << " at " << offset;
+      EXPECT_TRUE(std::ranges::equal(to, part));
+    }
+  }
+}
+
 TEST(Crc32c, OneFlippedBitIsSeen) {
   std::vector<std::byte> data(64, std::byte{7});
   const uint32_t before = crc32c(data);

@@ -97,6 +97,34 @@ TEST_F(FrameServerTest, ACorruptPayloadVerifiesNothingAndTheConnectionGoesOn) {
   EXPECT_EQ(landings[1].verdict, FrameVerdict::admitted);
 }
 
+// A block whose session ended before the quiet moment came is not read for its digest.
+TEST_F(FrameServerTest, DigestsOnlyWhatItStillHolds) {
+  make_server();
+  auto ended = open(JobId{1}, 5, server->address());
+  auto other = open(JobId{2}, 5, server->address());
+  all_frames(ended, 5);
+  all_frames(other, 5);
+  const PageId page = receiver.pages(JobId{1})->front().page;
+  on_landing = [&](const Landing& landing) {
+    if (landing.frame.layer == 1) receiver.abort(JobId{1}, clock.now());
+  };
+  auto socket = greeted(false);
+  const auto land = [&](HandoffSender& job, uint32_t layer) {
+    const auto f = frame(job, layer);
+    send(socket, encode(f));
+    send(socket, payload(f));
+  };
+  land(ended, 0);
+  until([&] { return server->counts().digested == 1; });
+  land(ended, 1);
+  land(other, 0);
+  until([&] { return server->counts().digested == 2; });
+  const auto begun = landed_digests.take(JobId{1}, page);
+  ASSERT_TRUE(begun);
+  EXPECT_EQ(begun->layers, 1u);
+  EXPECT_TRUE(landed_digests.take(JobId{2}, receiver.pages(JobId{2})->front().page));
+}
+
 TEST_F(FrameServerTest, ARefusedPayloadIsReadAndThrownAway) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());

@@ -28,6 +28,33 @@ TEST_F(SocketSenderTest, BringsEveryByteByEitherWay) {
   EXPECT_TRUE(down.empty());
 }
 
+// Both ends have the digests of whole pages once all is quiet, and have them right.
+TEST_F(SocketSenderTest, TakesDigestsOnTheWay) {
+  for (const bool shared : {true, false}) {
+    make_source(shared);
+    make_server();
+    make_sender();
+    const JobId id{shared ? 1u : 2u};
+    auto job = open(id, 150, server->address());
+    const auto reserved = *receiver.pages(id);
+    sender->post(server->address(), all_frames(job, 150));
+    until([&] { return receiver.complete(id) && sender->waiting(job.session()) == 0; });
+    until([&] { return server->counts().digested == 9; });
+    for (uint32_t i = 0; i < reserved.size(); ++i) {
+      const uint32_t tokens = tokens_in_page(150, i);
+      const Digest whole = page_digest(*source, PageId{i}, tokens);
+      auto sent = sent_digests.take(id, PageId{i});
+      auto landed = landed_digests.take(id, reserved[i].page);
+      ASSERT_TRUE(sent && landed);
+      EXPECT_EQ(sent->layers, kFormat.layers);
+      EXPECT_EQ(landed->layers, kFormat.layers);
+      EXPECT_EQ(sent->stream.finish(), whole);
+      EXPECT_EQ(landed->stream.finish(), whole);
+    }
+    receiver.abort(id, clock.now());
+  }
+}
+
 TEST_F(SocketSenderTest, EitherSideMayInsistOnPayloadsThatFollow) {
   make_source(true);
   for (const bool at_sender : {true, false}) {

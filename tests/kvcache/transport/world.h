@@ -44,11 +44,13 @@ class World : public ::testing::Test {
 
   void make_server(FrameServerOptions options = {}) {
     options.check_interval = 1ms;
-    auto made = FrameServer::listen(io.get_executor(), options, receiver, memory, clock,
-                                    [this](const Landing& landing) {
-                                      landings.push_back(landing);
-                                      if (on_landing) on_landing(landing);
-                                    });
+    auto made = FrameServer::listen(
+        io.get_executor(), options, receiver, memory, clock,
+        [this](const Landing& landing) {
+          landings.push_back(landing);
+          if (on_landing) on_landing(landing);
+        },
+        &landed_digests);
     ASSERT_TRUE(made) << made.error().message;
     server = std::move(*made);
   }
@@ -62,7 +64,7 @@ class World : public ::testing::Test {
       down.push_back(why.message);
       lost.insert(lost.end(), sessions.begin(), sessions.end());
     };
-    sender = make_socket_sender(io.get_executor(), options, *source, clock, events);
+    sender = make_socket_sender(io.get_executor(), options, *source, clock, events, &sent_digests);
   }
 
   // Opens a session at the receiver and the sender's side of it, from the source's first pages.
@@ -114,6 +116,7 @@ class World : public ::testing::Test {
   PoolMemory memory = std::move(*PoolMemory::create_private(kFormat, kPages));
   HandoffReceiver receiver{pool, kFormat, {}};
   std::unique_ptr<PoolMemory> source;
+  RunningDigests sent_digests, landed_digests;
   std::unique_ptr<FrameServer> server;
   std::unique_ptr<FrameSender> sender;
   std::vector<Landing> landings;
