@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/hash/digest.h"
 #include "model/checkpoint/strict_json.h"
 
 namespace baton::server {
@@ -10,6 +11,7 @@ namespace baton::server {
 namespace {
 
 constexpr size_t kTemplateBytesMax = 1u << 20;
+constexpr size_t kConfigBytesMax = 1u << 20;
 
 api::SpecialTokens special_tokens(const text::Tokenizer& tokenizer) {
   // Only an added token is one thing whatever stands around it.
@@ -35,6 +37,12 @@ Result<text::ChatTemplate> load_template(const ModelOptions& options) {
   if (options.chat_template.empty()) return text::ChatTemplate::load(options.directory);
   BATON_TRY(source, checkpoint::read_text_file(options.chat_template, kTemplateBytesMax));
   return text::ChatTemplate::load_other(source, options.directory);
+}
+
+// Names the configuration that is served: answers of one seed under one name should be the same.
+Result<std::string> fingerprint_of(const ModelOptions& options) {
+  BATON_TRY(config, checkpoint::read_text_file(options.directory / "config.json", kConfigBytesMax));
+  return fmt::format("fp_{:012x}", digest(std::as_bytes(std::span(config))).high >> 16);
 }
 
 }  // namespace
@@ -84,6 +92,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const ModelOptions& optio
   }
   if (options.max_model_len > 0) facts.max_model_len = options.max_model_len;
   facts.sampling = default_sampling(config.sampling);
+  BATON_TRY(fingerprint, fingerprint_of(options));
+  facts.fingerprint = fingerprint;
   facts.special = special_tokens(tokenizer);
   if (chat) facts.tool_style = chat->traits().style;
   facts.deepseek_temperature = options.deepseek_temperature;

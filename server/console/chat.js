@@ -5,7 +5,7 @@ import { drawTimeline } from "./timeline.js";
 
 const STARTERS = ["What is 37 + 48?", "Write a haiku about a relay race.",
                   "Explain a latent KV cache in three sentences."];
-const history = [];
+let history = [];  // of this conversation; another has another list
 let running = null;  // the AbortController of the answer under way
 let model = "";
 let tell = () => {};
@@ -154,6 +154,7 @@ export function stop() {
 }
 
 async function ask(text) {
+  const conversation = history;
   history.push({ role: "user", content: text });
   addUser(text);
   const view = new AnswerView();
@@ -168,6 +169,7 @@ async function ask(text) {
     else failed = error;
   }
   setRunning(null);
+  if (conversation !== history) return;  // it was cleared meanwhile
   view.end();
   if (view.text || view.stopped) {
     history.push({ role: "assistant", content: view.text });
@@ -198,7 +200,7 @@ function submit() {
 
 function clear() {
   stop();
-  history.length = 0;
+  history = [];
   $("log").replaceChildren();
   $("empty").hidden = false;
   $("prompt").focus();

@@ -18,6 +18,9 @@ const std::vector<double> kLatencyEdges = {.3, .5, .8, 1,  1.5, 2,   2.5, 5,   1
 const std::vector<double> kCountEdges = {1,    2,    5,    10,    20,    50,    100,    200,   500,
                                          1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000};
 const std::vector<double> kChoiceEdges = {1, 2, 5, 10, 20};
+const std::vector<double> kTransferEdgesMs = {.1, .25, .5, 1, 2.5, 5, 10, 25, 50, 100, 500, 2500};
+constexpr std::array<const char*, 7> kStages = {"placing", "queued",     "prefill",  "transfer",
+                                                "waiting", "first_step", "travelled"};
 
 prometheus::MetricFamily gauge_family(const std::string& name, const std::string& help) {
   return {name, help, prometheus::MetricType::Gauge, {}};
@@ -85,8 +88,26 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
           metrics.histogram("vllm:request_params_n", "Choices asked for.", kChoiceEdges, labels_)),
       params_max_tokens_(metrics.histogram("vllm:request_params_max_tokens",
                                            "Tokens allowed to an answer.", kCountEdges, labels_)),
-      auth_failures_(
-          metrics.counter("baton_auth_failures_total", "Requests without a valid key.")) {
+      auth_failures_(metrics.counter("baton_auth_failures_total", "Requests without a valid key.")),
+      retries_(metrics.counter("baton_http_retries_total",
+                               "Requests that their clients had sent before.")),
+      handoff_queue_time_(metrics.histogram("baton_queue_time_seconds",
+                                            "From decode's taking a request to its prefill's "
+                                            "begin.",
+                                            kFirstTokenEdges)),
+      transfer_latency_ms_(metrics.histogram(
+          "baton_kv_transfer_latency_ms",
+          "From the last frame of a hand-off to its commit: what no computation hid.",
+          kTransferEdgesMs)),
+      cached_tokens_(metrics.counter("baton_cached_tokens_total",
+                                     "Prompt tokens that nobody had to compute.")),
+      aborted_(metrics.counter("baton_num_aborted_requests_total",
+                               "Requests whose clients left before the end.")) {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    stages_[i] = &metrics.histogram("baton_per_stage_req_latency_seconds",
+                                    "Time to the first token, by stage.", kFirstTokenEdges,
+                                    {{"stage", kStages[i]}});
+  }
   metrics.gauge("baton_build_info", "Always 1.", {{"version", kVersion}}).Set(1);
 }
 
@@ -111,6 +132,18 @@ void ServingMetrics::finished(const Timeline& timeline, Duration since_arrival) 
       timeline.lost + timeline.placing + timeline.decode.queued + timeline.decode.waited;
   const Duration prefilled = timeline.first_token - queued;
   const Duration decoded = std::max(Duration{}, since_arrival - timeline.first_token);
+  const DecodeTimes& at = timeline.decode;
+  const Duration stages[] = {timeline.lost + timeline.placing,
+                             at.queued,
+                             at.prefilled,
+                             at.exposed,
+                             at.waited,
+                             at.first_step,
+                             timeline.travelled};
+  for (size_t i = 0; i < stages_.size(); ++i) stages_[i]->Observe(to_seconds(stages[i]));
+  handoff_queue_time_.Observe(to_seconds(at.queued));
+  if (!timeline.prefill_name.empty()) transfer_latency_ms_.Observe(to_seconds(at.exposed) * 1e3);
+  cached_tokens_.Increment(at.cached_tokens);
   queue_time_.Observe(to_seconds(queued));
   prefill_time_.Observe(to_seconds(prefilled));
   decode_time_.Observe(to_seconds(decoded));
@@ -123,11 +156,14 @@ void ServingMetrics::generated(uint64_t tokens) {
 
 void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
 
+void ServingMetrics::retried() { retries_.Increment(); }
+
 void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
                            uint64_t generated_tokens) {
   Labels labels = labels_;
   labels["finished_reason"] = reason;
   metrics_.counter("vllm:request_success_total", "Ended requests by reason.", labels).Increment();
+  if (reason == "abort") aborted_.Increment();
   if (reason != "stop" && reason != "length") return;
   e2e_.Observe(to_seconds(since_arrival));
   request_generation_tokens_.Observe(static_cast<double>(generated_tokens));
@@ -178,6 +214,56 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
   }
 }
 
+// SGLang's names for what the workers report under ours.
+void ServingMetrics::add_handoffs(MetricsSnapshot& all, const ClusterView& cluster) {
+  auto prealloc = gauge_family("baton_num_prefill_prealloc_queue_reqs",
+                               "Prompts that wait at prefill for a place in its next batches.");
+  auto inflight =
+      gauge_family("baton_num_prefill_inflight_queue_reqs", "Prompts that are computed or sent.");
+  auto transfer = gauge_family("baton_num_decode_transfer_queue_reqs",
+                               "Requests at decode whose cache is not whole yet.");
+  struct Counted {
+    Role role;
+    std::string_view from;
+    double scale;
+    prometheus::MetricFamily family;
+  };
+  Counted counted_families[] = {
+      {Role::prefill,
+       "baton_prefill_reservations_refused_total",
+       1,
+       {"baton_num_bootstrap_failed_reqs_total", "Reservations that decode refused.", {}, {}}},
+      {Role::prefill,
+       "baton_prefill_jobs_aborted_total",
+       1,
+       {"baton_num_transfer_failed_reqs_total",
+        "Hand-offs that did not come to a commit.",
+        {},
+        {}}},
+      {Role::decode,
+       "baton_frame_bytes_received_total",
+       1e-6,
+       {"baton_kv_transfer_total_mb", "Megabytes of cache entries that came to decode.", {}, {}}}};
+  for (const auto& instance : cluster.instances) {
+    const Labels here = {{"instance", instance.peer.name}, {"role", to_string(instance.role)}};
+    if (instance.role == Role::prefill) {
+      add_gauge(prealloc, instance.load.waiting, here);
+      add_gauge(inflight, instance.load.running, here);
+    }
+    if (instance.role == Role::decode) add_gauge(transfer, instance.load.waiting, here);
+    for (Counted& each : counted_families) {
+      if (instance.role != each.role) continue;
+      add_gauge(each.family, 0, here);
+      each.family.metric.back().counter.value = each.scale * counted(instance.metrics, each.from);
+    }
+  }
+  for (auto* family : {&prealloc, &inflight, &transfer}) all.push_back(std::move(*family));
+  for (Counted& each : counted_families) {
+    each.family.type = prometheus::MetricType::Counter;
+    all.push_back(std::move(each.family));
+  }
+}
+
 std::string ServingMetrics::render(const ClusterView& cluster) const {
   MetricsSnapshot all = metrics_.snapshot();
   for (const auto& instance : cluster.instances) {
@@ -191,6 +277,7 @@ std::string ServingMetrics::render(const ClusterView& cluster) const {
     }
   }
   add_cluster(all, cluster);
+  add_handoffs(all, cluster);
   return baton::render(all);
 }
 

@@ -3,6 +3,7 @@
 // Thread safety: counting from any thread; render on the I/O thread.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@ class ServingMetrics {
   // Where the time went of a prompt that has got all its tokens.
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
+  void retried();  // a request that its client says to have sent before
   // `reason`: "stop", "length", "abort" or "error".
   // `generated_tokens`: of the whole answer, counted before.
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);
@@ -32,6 +34,7 @@ class ServingMetrics {
 
  private:
   void add_cluster(MetricsSnapshot& all, const ClusterView& cluster) const;
+  static void add_handoffs(MetricsSnapshot& all, const ClusterView& cluster);
 
   Metrics& metrics_;
   std::string model_name_;
@@ -51,6 +54,13 @@ class ServingMetrics {
   prometheus::Histogram& params_n_;
   prometheus::Histogram& params_max_tokens_;
   prometheus::Counter& auth_failures_;
+  prometheus::Counter& retries_;
+  // The disaggregation set: where the time of a hand-off went, and what it saved.
+  prometheus::Histogram& handoff_queue_time_;
+  prometheus::Histogram& transfer_latency_ms_;
+  prometheus::Counter& cached_tokens_;
+  prometheus::Counter& aborted_;
+  std::array<prometheus::Histogram*, 7> stages_;  // by kStages
 };
 
 }  // namespace baton::server

@@ -54,6 +54,13 @@ TEST(LoadedModel, reads_a_checkpoints_text_side) {
   EXPECT_EQ(bytes, "Hello");
 }
 
+TEST(LoadedModel, has_a_fingerprint_of_its_configuration) {
+  const auto model = LoadedModel::load(folder(testing::source_dir() / "model/demo"));
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ((*model)->facts().fingerprint.size(), 15u);
+  EXPECT_TRUE((*model)->facts().fingerprint.starts_with("fp_"));
+}
+
 TEST(LoadedModel, the_length_can_be_lowered_but_not_raised) {
   BATON_NEED_SHARED(path, "golden/v3-nano");
   ModelOptions options = folder(path);

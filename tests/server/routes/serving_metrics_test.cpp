@@ -20,8 +20,12 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
   timeline.decode.queued = 200ms;
   timeline.decode.waited = 200ms;
   timeline.decode.prefilled = 400ms;
+  timeline.decode.exposed = 2ms;
+  timeline.decode.cached_tokens = 64;
+  timeline.prefill_name = "prefill-0";
   timeline.first_token = 1s;
   serving.finished(timeline, 3s);
+  serving.retried();
   serving.generated(5);
   serving.generated(2);
   serving.ended("stop", 1s, 5);
@@ -36,6 +40,14 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
         R"(vllm:inter_token_latency_seconds_count{engine="0",model_name="m"} 1)",
         R"(vllm:time_per_output_token_seconds_count{engine="0",model_name="m"} 1)",
         R"(vllm:e2e_request_latency_seconds_count{engine="0",model_name="m"} 1)",
+        R"(baton_per_stage_req_latency_seconds_sum{stage="prefill"} 0.4)",
+        R"(baton_per_stage_req_latency_seconds_sum{stage="placing"} 0.1)",
+        R"(baton_per_stage_req_latency_seconds_count{stage="travelled"} 1)",
+        R"(baton_queue_time_seconds_sum 0.2)",
+        R"(baton_kv_transfer_latency_ms_sum 2)",
+        R"(baton_cached_tokens_total 64)",
+        R"(baton_num_aborted_requests_total 1)",
+        R"(baton_http_retries_total 1)",
         R"(vllm:request_queue_time_seconds_sum{engine="0",model_name="m"} 0.5)",
         R"(vllm:request_prefill_time_seconds_sum{engine="0",model_name="m"} 0.5)",
         R"(vllm:request_decode_time_seconds_sum{engine="0",model_name="m"} 2)",
@@ -59,11 +71,22 @@ TEST(ServingMetrics, shows_the_load_of_decode_and_the_pages_of_all) {
   prefill.role = Role::prefill;
   view.instances = {decode, prefill};
   add_counter(view.instances[0].metrics, "baton_decode_preempted_total", "", 4);
+  add_counter(view.instances[0].metrics, "baton_frame_bytes_received_total", "", 3'000'000);
+  add_counter(view.instances[1].metrics, "baton_prefill_jobs_aborted_total", "", 1);
   const std::string text = serving.render(view);
   EXPECT_TRUE(has(text, R"(vllm:num_preemptions_total{engine="decode-0",model_name="m"} 4)"));
   EXPECT_TRUE(has(text, R"(vllm:num_requests_running{engine="decode-0",model_name="m"} 3)"));
   EXPECT_TRUE(has(text, R"(vllm:num_requests_waiting{engine="decode-0",model_name="m"} 2)"));
   EXPECT_TRUE(has(text, R"(vllm:kv_cache_usage_perc{engine="decode-0",model_name="m"} 0.5)"));
+  for (const char* line :
+       {R"(baton_num_prefill_prealloc_queue_reqs{instance="prefill-0",role="prefill"} 2)",
+        R"(baton_num_prefill_inflight_queue_reqs{instance="prefill-0",role="prefill"} 3)",
+        R"(baton_num_decode_transfer_queue_reqs{instance="decode-0",role="decode"} 2)",
+        R"(baton_num_bootstrap_failed_reqs_total{instance="prefill-0",role="prefill"} 0)",
+        R"(baton_num_transfer_failed_reqs_total{instance="prefill-0",role="prefill"} 1)",
+        R"(baton_kv_transfer_total_mb{instance="decode-0",role="decode"} 3)"}) {
+    EXPECT_TRUE(has(text, line)) << line;
+  }
   EXPECT_FALSE(has(text, R"(engine="prefill-0")"));
   EXPECT_TRUE(has(text, R"(baton_kv_pages{instance="prefill-0",role="prefill",state="in_use"} 2)"));
 }
