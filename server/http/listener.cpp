@@ -20,7 +20,8 @@ const std::string& too_many_connections() {
       R"({"error":{"message":"Too many connections are open; try again later.",)"
       R"("type":"server_error","param":null,"code":"too_many_connections"}})";
   static const std::string answer = fmt::format(
-      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nretry-after-ms: 1000\r\n"
+      "Content-Type: application/json\r\n"
       "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
       kBody.size(), kBody);
   return answer;
@@ -34,7 +35,7 @@ Listener::Listener(asio::any_io_executor executor, const ListenerLimits& limits,
                    Handler& handler, Metrics& metrics, Log log)
     : limits_(limits),
       counters_(metrics),
-      context_(new ConnectionContext{limits.connection, clock, handler, counters_, {}, false}),
+      context_(new ConnectionContext{limits.connection, clock, handler, counters_, {}, {}, false}),
       log_(std::move(log)),
       acceptor_(executor),
       sweep_timer_(executor),

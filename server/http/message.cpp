@@ -35,8 +35,6 @@ std::string_view reason(int status) {
       return "Request Timeout";
     case 413:
       return "Payload Too Large";
-    case 415:
-      return "Unsupported Media Type";
     case 429:
       return "Too Many Requests";
     case 500:
@@ -60,7 +58,7 @@ std::string encode_head(const Response& response, const Framing& framing) {
   }
   if (framing.chunked) {
     head += "Transfer-Encoding: chunked\r\n";
-  } else if (response.status != 204 && response.status >= 200) {
+  } else if (!framing.until_close && response.status != 204 && response.status >= 200) {
     fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
   }
   if (framing.keep_alive) {

@@ -41,8 +41,9 @@ struct Response {
 struct Framing {
   bool keep_alive = true;
   uint32_t keep_alive_seconds = 75;
-  bool head_only = false;  // the answer to HEAD: the length is told, the body isn't sent
-  bool chunked = false;    // a stream: no length
+  bool head_only = false;    // the answer to HEAD: the length is told, the body isn't sent
+  bool chunked = false;      // a stream: no length
+  bool until_close = false;  // a stream for who knows no chunks: no length either
 };
 
 std::string_view reason(int status);

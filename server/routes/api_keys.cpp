@@ -57,6 +57,7 @@ Result<ApiKeys> ApiKeys::load(const std::filesystem::path& file) {
   BATON_TRY(text, checkpoint::read_text_file(file, kFileBytesMax));
   ApiKeys keys;
   std::string_view rest = text;
+  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);  // some editors' mark is no key's
   for (size_t number = 1; !rest.empty(); ++number) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = trim(rest.substr(0, end));

@@ -106,6 +106,17 @@ TEST(Connection, http_1_0_closes_unless_asked_otherwise) {
   EXPECT_TRUE(client.ended());
 }
 
+TEST(Connection, a_stream_over_http_1_0_ends_with_the_connection) {
+  TestServer server;
+  HttpClient client = server.client();
+  client.send("POST /v1/completions HTTP/1.0\r\nContent-Length: " + std::to_string(kStream.size()) +
+              "\r\n\r\n" + kStream);
+  const HttpAnswer head = client.head();
+  EXPECT_FALSE(head.fields.contains("content-length"));
+  EXPECT_FALSE(head.fields.contains("transfer-encoding"));
+  EXPECT_EQ(head.fields.at("connection"), "close");
+}
+
 TEST(Connection, a_client_that_leaves_cancels_its_stream) {
   TestServer server;
   server.engine.hold = true;

@@ -23,6 +23,11 @@ TEST(Message, a_stream_is_chunked_and_has_no_length) {
   EXPECT_EQ(head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
 }
 
+TEST(Message, a_stream_for_who_knows_no_chunks_has_no_length_either) {
+  const std::string head = encode_head({200, {}, ""}, {.keep_alive = false, .until_close = true});
+  EXPECT_EQ(head, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+}
+
 TEST(Message, no_content_has_no_length) {
   EXPECT_EQ(encode_head({204, {}, ""}, {}).find("Content-Length"), std::string::npos);
 }

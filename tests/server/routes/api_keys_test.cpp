@@ -41,6 +41,14 @@ TEST(ApiKeys, a_file_has_keys_hashes_and_comments) {
   EXPECT_FALSE(keys->allows("# who may"));
 }
 
+TEST(ApiKeys, an_editors_mark_is_no_part_of_the_first_key) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.path() / "keys") << "\xEF\xBB\xBFplain\n";
+  const auto keys = ApiKeys::load(folder.path() / "keys");
+  ASSERT_TRUE(keys) << keys.error().message;
+  EXPECT_TRUE(keys->allows("plain"));
+}
+
 TEST(ApiKeys, a_file_without_keys_or_with_a_broken_hash_is_refused) {
   const testing::TemporaryFolder folder;
   std::ofstream(folder.path() / "empty") << "# nothing\n";
