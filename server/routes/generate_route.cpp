@@ -10,6 +10,12 @@
 
 namespace baton::server {
 
+namespace {
+
+constexpr Instant kNever = Instant::min();
+
+}  // namespace
+
 class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
  public:
   GenerateSession(GenerateRoute& route, api::Dialect dialect, std::string tenant,
@@ -38,7 +44,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   void begin();
   void on_tokens(size_t prompt, std::span<const TokenEvent> events);
   void count_begun(size_t prompt);
-  void measure_gap(size_t prompt, std::span<const TokenEvent> events, Instant now);
+  void measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now);
   void on_finished(size_t prompt, const Timeline& timeline);
   void fail(const api::ApiError& error);
   void finish();
@@ -52,7 +58,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   GenerateContext& context_;
   std::unique_ptr<api::Answer> answer_;
   std::unique_ptr<http::Exchange> exchange_;
-  std::vector<Instant> last_tokens_;  // [prompts * choices]; of who has none yet, the epoch
+  std::vector<Instant> last_tokens_;  // [prompts * choices]
   uint64_t tokens_ = 0;
   size_t silent_ = 0;  // prompts without a token yet
   bool explain_ = false;
@@ -134,7 +140,7 @@ void GenerateSession::submit() {
   open_ = prepared_->states.size();
   first_tokens_.resize(open_);
   silent_ = open_;
-  last_tokens_.resize(open_ * prepared_->request.choices);
+  last_tokens_.resize(open_ * prepared_->request.choices, kNever);
   for (const RequestState& state : prepared_->states)
     asked_.push_back({state.prompt.size(), state.stop.max_tokens});
   for (size_t i = 0; i < prepared_->states.size(); ++i) submit_one(i);
@@ -198,7 +204,7 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
     --silent_;
     count_begun(prompt);
   }
-  for (size_t i = 0; i < events.size(); ++i) measure_gap(prompt, events.subspan(i), now);
+  measure_gaps(prompt, events, now);
   tokens_ += events.size();
   context_.metrics.generated(events.size());
   for (const auto& event : events) {
@@ -219,15 +225,17 @@ void GenerateSession::count_begun(size_t prompt) {
 }
 
 // Tokens of a choice that come together are a step's: the gap before the first is shared by all.
-void GenerateSession::measure_gap(size_t prompt, std::span<const TokenEvent> events, Instant now) {
-  const uint32_t choice = events.front().choice;
-  Instant& last = last_tokens_.at(prompt * prepared_->request.choices + choice);
-  if (last == now) return;  // counted with the first of them
-  const auto count = std::ranges::count(events, choice, &TokenEvent::choice);
-  if (last != Instant{}) {
-    for (auto i = count; i > 0; --i) context_.metrics.token_gap((now - last) / count);
+void GenerateSession::measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    const ChoiceIndex choice = events[i].choice;
+    const auto same = [&](const TokenEvent& event) { return event.choice == choice; };
+    if (std::ranges::any_of(events.first(i), same)) continue;
+    const auto count = std::ranges::count_if(events.subspan(i), same);
+    Instant& last = last_tokens_.at(prompt * prepared_->request.choices + choice);
+    for (auto left = last == kNever ? 0 : count; left > 0; --left)
+      context_.metrics.token_gap((now - last) / count);
+    last = now;
   }
-  last = now;
 }
 
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
