@@ -52,6 +52,8 @@ class Client : public std::enable_shared_from_this<Client> {
   Client& operator=(const Client&) = delete;
 
   void start() {
+    error_code ignored;
+    socket_.close(ignored);
     socket_.async_connect(run_.server, [self = shared_from_this()](error_code error) {
       if (error) return self->fail();
       error_code ignored;
@@ -83,6 +85,7 @@ class Client : public std::enable_shared_from_this<Client> {
     socket_.async_read_some(asio::buffer(bytes_),
                             [self = shared_from_this()](error_code error, size_t n) {
                               if (error) return self->fail();
+                              self->run_.samples.bytes += n;
                               if (self->received({self->bytes_.data(), n})) self->read();
                             });
   }
@@ -112,9 +115,14 @@ class Asker final : public Client {
     if (answer_.size() < head + 4 + length_) return true;
     const Instant now = clock_.now();
     run_.samples.ms.push_back(to_seconds(now - sent_at_) * 1e3);
+    const bool last = answer_.find("\r\nConnection: close\r\n") < head;
     answer_.clear();
     length_ = 0;
     if (now >= run_.end) return false;
+    if (last) {  // a connection answers so many requests and no more
+      start();
+      return false;
+    }
     send();
     return true;
   }

@@ -13,13 +13,14 @@ namespace baton::bench {
 struct Samples {
   std::vector<double> ms;  // sorted
   size_t failed = 0;       // requests that were not answered as they should be
+  size_t bytes = 0;        // received
   double wall_s = 0;
 
   double at(double share) const;  // the value that this share of all is below or at
 };
 
-// Whole answers of one token, one after the other on each connection, for that long: how long each
-// took.
+// Whole answers of one token, one after the other on each of so many connections, for that long:
+// how long each took. A connection that the server closes after an answer is opened anew.
 Samples closed_loop(uint16_t port, size_t connections, Duration span, const Clock& clock);
 
 // Streams, all at once, of so many tokens each: how long after it was due each token was here.

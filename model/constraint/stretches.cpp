@@ -13,7 +13,13 @@ constexpr unsigned kDetourBytes = 8;  // of an escape or a character, before the
 }  // namespace
 
 Stretches::Stretches(const Automaton& automaton, uint16_t characters_max)
-    : automaton_(automaton), most_(characters_max), stretches_(automaton.states()) {}
+    : automaton_(automaton),
+      most_(characters_max),
+      stretches_(automaton.states()),
+      begins_(automaton.classes(), true) {
+  for (unsigned byte = 0x80; byte < 0xC0; ++byte)
+    begins_[automaton.class_of(static_cast<uint8_t>(byte))] = false;
+}
 
 // The state after any character beyond ASCII, if it is one and the same.
 State Stretches::after_character(State state) const {
@@ -85,9 +91,23 @@ void Stretches::find_step(State state) {
   if (after_character(state) == stretch.next) stretch.kinds |= kBeyondAscii;
 }
 
-// Whether two states do the same with each byte: to the same state, or each to its own next, at
-// once or by a detour of a few bytes.
-bool Stretches::alike(State a, State b, unsigned depth) const {
+// Whether two states are known to do alike with so many characters.
+bool Stretches::related(State a, State b, unsigned characters) const {
+  const Stretch &of_a = stretches_[a], &of_b = stretches_[b];
+  if (of_a.family != 0 && of_a.family == of_b.family &&
+      std::min(of_a.reach, of_b.reach) >= characters) {
+    return true;
+  }
+  const auto holds = [&](const Pair& pair) {
+    return pair.a == a && pair.b == b && pair.characters >= characters;
+  };
+  return std::ranges::any_of(pairs_, holds) || std::ranges::any_of(pairs_behind_, holds);
+}
+
+// Whether two states do the same with each byte of up to `asked_` characters, `read` of which have
+// begun: to the same state, or each to its own next, or to states that do alike with what is left,
+// at once or by a detour of a few bytes.
+bool Stretches::alike(State a, State b, unsigned depth, unsigned read) {
   if (depth == 0 || automaton_.ends(a) != automaton_.ends(b)) return false;
   const auto calls_a = automaton_.calls(a), calls_b = automaton_.calls(b);
   const auto same = [](const Automaton::Call& x, const Automaton::Call& y) {
@@ -95,13 +115,18 @@ bool Stretches::alike(State a, State b, unsigned depth) const {
   };
   if (!std::ranges::equal(calls_a, calls_b, same)) return false;
   State former_a = kDead, former_b = kDead;
+  unsigned former_read = 0;
   for (size_t c = 0; c < automaton_.classes(); ++c) {
     const State to_a = automaton_.next_of_class(a, c), to_b = automaton_.next_of_class(b, c);
     if (to_a == to_b || (to_a == next_a_ && to_b == next_b_)) continue;
+    const unsigned now_read = read + (begins_[c] ? 1 : 0);
+    if (now_read > asked_) continue;
     if (to_a == kDead || to_b == kDead) return false;
-    if (to_a == former_a && to_b == former_b) continue;
-    if (!alike(to_a, to_b, depth - 1)) return false;
-    former_a = to_a, former_b = to_b;
+    if (to_a == former_a && to_b == former_b && now_read >= former_read) continue;
+    if (related(to_a, to_b, asked_ - now_read)) continue;
+    if (!alike(to_a, to_b, depth - 1, now_read)) return false;
+    former_a = to_a, former_b = to_b, former_read = now_read;
+    pairs_.push_back({to_a, to_b, asked_ - now_read});
   }
   return true;
 }
@@ -129,8 +154,11 @@ const Stretches::Stretch& Stretches::of(State state) {
       here.characters = static_cast<uint16_t>(std::min<unsigned>(most_, 1u + then.characters));
     next_a_ = here.next;
     next_b_ = then.next;
+    asked_ = then.reach;
+    pairs_behind_.swap(pairs_);
+    pairs_.clear();
     const bool counts =
-        then.next != kDead && then.family != 0 && alike(way[i], here.next, kDetourBytes);
+        then.next != kDead && then.family != 0 && alike(way[i], here.next, kDetourBytes, 0);
     here.family = counts ? then.family : ++families_;
     here.reach = counts ? static_cast<uint16_t>(std::min<unsigned>(most_, 1u + then.reach)) : 1;
   }

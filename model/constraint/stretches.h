@@ -36,13 +36,24 @@ class Stretches {
  private:
   void find_step(State state);
   State after_character(State state) const;
-  bool alike(State a, State b, unsigned depth) const;
+  struct Pair {
+    State a = kDead, b = kDead;
+    unsigned characters = 0;  // up to which they do alike
+  };
+  bool alike(State a, State b, unsigned depth, unsigned read);
+  bool related(State a, State b, unsigned characters) const;
 
   const Automaton& automaton_;
   const uint16_t most_;
   std::vector<Stretch> stretches_;  // [automaton states]
   uint32_t families_ = 0;
-  State next_a_ = kDead, next_b_ = kDead;  // of the states that alike() was asked for
+  std::vector<bool> begins_;  // [classes]: each byte of it begins a character
+  // What alike() is asked for: the states behind the two, and up to how many characters.
+  State next_a_ = kDead, next_b_ = kDead;
+  unsigned asked_ = 0;
+  // States beside the way that do alike, of this step of it and of the one behind, so that each
+  // step looks at its own only.
+  std::vector<Pair> pairs_, pairs_behind_;
 };
 
 }  // namespace baton::constraint

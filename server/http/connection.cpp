@@ -59,8 +59,8 @@ ConnectionCounters::ConnectionCounters(Metrics& metrics)
                            "Clients that left before the end of an answer.")) {}
 
 Connection::Connection(std::unique_ptr<Channel> channel, ConnectionContext& context, Closed closed)
-    : channel_(std::move(channel)),
-      context_(context),
+    : context_(context),
+      channel_(std::move(channel)),
       closed_(std::move(closed)),
       reader_(context.limits.read) {}
 
@@ -200,13 +200,11 @@ void Connection::write(std::string_view data) {
   if (data.empty()) return;
   last_write_ = context_.clock.now();
   if (chunked_) {
-    std::string chunk;
-    chunk.reserve(data.size() + 16);
-    append_chunk(chunk, data);
-    send(chunk);
-  } else {
-    send(data);
+    context_.chunk.clear();
+    append_chunk(context_.chunk, data);
+    data = context_.chunk;
   }
+  send(data, last_write_);
   if (unsent_.size() - sent_ > context_.limits.stream_buffer_bytes_max && !is_closed_) {
     asio::post(socket().get_executor(), [self = shared_from_this(), number = exchange_] {
       if (self->exchange_open_ && self->exchange_ == number) {
@@ -245,25 +243,47 @@ void Connection::answer_ended() {
   });
 }
 
-void Connection::send(std::string_view bytes) {
+void Connection::send(std::string_view bytes) { send(bytes, context_.clock.now()); }
+
+void Connection::send(std::string_view bytes, Instant now) {
   if (is_closed_) return;
-  if (unsent_.empty()) last_sent_ = context_.clock.now();
-  unsent_ += bytes;
-  if (!writing_) flush();
+  if (unsent_.empty()) last_sent_ = now;
+  if (writing_ || !unsent_.empty()) {
+    unsent_ += bytes;
+    if (!writing_) flush();
+    return;
+  }
+  // Nearly always the socket takes all of it at once, and nothing is kept.
+  error_code error;
+  bytes.remove_prefix(write_some(bytes, error));
+  unsent_ = bytes;
+  written(error);
 }
 
 void Connection::flush() {
   error_code error;
-  while (sent_ < unsent_.size()) {
-    const size_t n = channel_->write_some(std::string_view(unsent_).substr(sent_), error);
-    if (error == asio::error::would_block) return wait_writable();
-    if (error) return close_soon();
-    sent_ += n;
-    last_sent_ = context_.clock.now();
+  const size_t taken = write_some(std::string_view(unsent_).substr(sent_), error);
+  sent_ += taken;
+  if (taken > 0) last_sent_ = context_.clock.now();
+  if (!error) {
+    unsent_.clear();
+    sent_ = 0;
   }
-  unsent_.clear();
-  sent_ = 0;
-  channel_->flush(error);
+  written(error);
+}
+
+// All that the socket takes now.
+size_t Connection::write_some(std::string_view bytes, error_code& error) {
+  size_t taken = 0;
+  while (taken < bytes.size() && !error) {
+    const size_t n = channel_->write_some(bytes.substr(taken), error);
+    if (!error) taken += n;
+  }
+  return taken;
+}
+
+void Connection::written(error_code error) {
+  if (!error) channel_->flush(error);
   if (error == asio::error::would_block) return wait_writable();
   if (error) return close_soon();
   if (close_after_ && !exchange_open_) linger();

@@ -54,6 +54,7 @@ struct ConnectionContext {
   Handler& handler;
   ConnectionCounters& counters;
   std::array<char, 64 * 1024> scratch;  // what a read fills; used within one call only
+  std::string chunk;                    // what a write sends; the same
   bool draining = false;                // answers close their connections
 };
 
@@ -80,7 +81,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void dispatch();
   void refuse(Response response);
   void send(std::string_view bytes);
+  void send(std::string_view bytes, Instant now);
   void flush();
+  size_t write_some(std::string_view bytes, boost::system::error_code& error);
+  void written(boost::system::error_code error);
   void wait_writable();
   void answer_ended();
   void linger();
@@ -96,19 +100,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   boost::asio::ip::tcp::socket& socket() { return channel_->socket(); }
 
-  std::unique_ptr<Channel> channel_;
+  // What each write of a stream needs stands together: of thousands of streams none is in a cache.
   ConnectionContext& context_;
-  Closed closed_;
-  RequestReader reader_;
-  std::string unsent_;
-  size_t sent_ = 0;  // of unsent_
-  std::function<void()> gone_;
-  std::string comment_;
-  Instant phase_began_{};  // idle, head or body
-  Instant last_write_{};   // of the handler
-  Instant last_sent_{};    // progress of the socket
+  std::unique_ptr<Channel> channel_;
   uint64_t exchange_ = 0;  // counts exchanges; a stale one's calls do nothing
-  Reading phase_ = Reading::head;
   bool exchange_open_ = false;
   bool head_only_ = false;
   bool streaming_ = false;
@@ -119,6 +114,17 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool lingering_ = false;
   bool progressing_ = false;
   bool is_closed_ = false;
+  Reading phase_ = Reading::head;
+  Instant last_write_{};  // of the handler
+  Instant last_sent_{};   // progress of the socket
+  std::string unsent_;
+  size_t sent_ = 0;  // of unsent_
+
+  Closed closed_;
+  RequestReader reader_;
+  std::function<void()> gone_;
+  std::string comment_;
+  Instant phase_began_{};  // idle, head or body
   size_t lingered_bytes_ = 0;
 };
 

@@ -36,7 +36,7 @@ Listener::Listener(asio::any_io_executor executor, const ListenerLimits& limits,
                    Handler& handler, Metrics& metrics, Log log)
     : limits_(limits),
       counters_(metrics),
-      context_(new ConnectionContext{limits.connection, clock, handler, counters_, {}, false}),
+      context_(new ConnectionContext{limits.connection, clock, handler, counters_, {}, {}, false}),
       log_(std::move(log)),
       acceptor_(executor),
       sweep_timer_(executor),

@@ -35,8 +35,6 @@ std::string_view reason(int status) {
       return "Request Timeout";
     case 413:
       return "Payload Too Large";
-    case 415:
-      return "Unsupported Media Type";
     case 429:
       return "Too Many Requests";
     case 500:

@@ -12,15 +12,21 @@
 
 namespace baton::server {
 
+namespace {
+
+constexpr Instant kNever = Instant::min();
+
+}  // namespace
+
 class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
  public:
   GenerateSession(GenerateRoute& route, api::Dialect dialect, std::string tenant,
                   std::unique_ptr<http::Exchange> exchange)
       : route_(route),
         context_(route.context_),
+        exchange_(std::move(exchange)),
         dialect_(dialect),
         tenant_(std::move(tenant)),
-        exchange_(std::move(exchange)),
         quiet_(context_.executor),
         arrived_(context_.clock.now()) {}
 
@@ -39,6 +45,8 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   void arm_quiet_start();
   void begin();
   void on_tokens(size_t prompt, std::span<const TokenEvent> events);
+  void count_begun(size_t prompt);
+  void measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now);
   void on_finished(size_t prompt, const Timeline& timeline);
   void fail(const api::ApiError& error);
   void finish();
@@ -47,28 +55,32 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   Duration elapsed() const { return context_.clock.now() - arrived_; }
   http::Fields fields(std::string_view type) const;
 
+  // What each token needs stands together: of thousands of sessions none is in a cache.
   GenerateRoute& route_;
   GenerateContext& context_;
-  api::Dialect dialect_;
-  std::string tenant_;
+  std::unique_ptr<api::Answer> answer_;
   std::unique_ptr<http::Exchange> exchange_;
-  boost::asio::steady_timer quiet_;
-  Instant arrived_;
-  Duration preparing_{};
-  Instant last_token_{};
-  std::vector<std::optional<Duration>> first_tokens_;  // of each prompt, as measured here
+  std::vector<Instant> last_tokens_;  // [prompts * choices]
+  uint64_t tokens_ = 0;
+  size_t silent_ = 0;  // prompts without a token yet
   bool explain_ = false;
   bool streaming_ = false;
   bool begun_ = false;  // the status line is out
   bool ended_ = false;
-  size_t open_ = 0;  // prompts that are not finished
+  api::Dialect dialect_;
+
+  std::string tenant_;
+  boost::asio::steady_timer quiet_;
+  Instant arrived_;
+  Duration preparing_{};
+  std::vector<std::optional<Duration>> first_tokens_;  // of each prompt, as measured here
+  std::vector<std::pair<size_t, uint64_t>> asked_;     // of each prompt: its tokens, the answer's
+  size_t open_ = 0;                                    // prompts that are not finished
   std::string finished_reason_ = "stop";
-  uint64_t tokens_ = 0;
   uint64_t cached_tokens_ = 0;  // of the prompts that are finished
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
   std::optional<api::Prepared> prepared_;
-  std::unique_ptr<api::Answer> answer_;
 };
 
 // The same for all whose answers are the same for the same request and seed.
@@ -96,14 +108,17 @@ void GenerateRoute::handle(api::Dialect dialect, std::string tenant, http::Reque
 void GenerateSession::start(http::Request request) {
   const auto asked = http::find(request.fields, "x-baton-explain");
   explain_ = asked == "1" || asked == "true";
+  const auto retries = http::find(request.fields, "x-stainless-retry-count");
+  if (!retries.empty() && retries != "0") context_.metrics.retried();
   exchange_->on_gone([weak = weak_from_this()] {
     if (auto self = weak.lock()) self->client_gone();
   });
   auto job = std::make_shared<Job>();
   job->body = std::move(request.body);
-  const auto work = [job, dialect = dialect_, memory = route_.memory_, &model = context_.model,
-                     limits = context_.limits.api] {
-    job->result = api::prepare_body(dialect, job->body, model, limits, memory.get());
+  const auto work = [job, dialect = dialect_, memory = route_.memory_, tenant = tenant_,
+                     &model = context_.model, limits = context_.limits.api] {
+    const api::TenantItems items{*memory, tenant};
+    job->result = api::prepare_body(dialect, job->body, model, limits, &items);
     job->body.clear();
   };
   if (job->body.size() <= context_.limits.inline_body_bytes_max && !api::may_name_form(job->body)) {
@@ -136,6 +151,10 @@ void GenerateSession::submit() {
   preparing_ = elapsed();
   open_ = prepared_->states.size();
   first_tokens_.resize(open_);
+  silent_ = open_;
+  last_tokens_.resize(open_ * prepared_->request.choices, kNever);
+  for (const RequestState& state : prepared_->states)
+    asked_.push_back({state.prompt.size(), state.stop.max_tokens});
   for (size_t i = 0; i < prepared_->states.size(); ++i) submit_one(i);
 }
 
@@ -143,7 +162,6 @@ void GenerateSession::submit_one(size_t prompt) {
   RequestState& state = prepared_->states[prompt];
   state.tenant = tenant_;
   if (!prepared_->request.seed) state.sampling.seed = context_.draw();
-  context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
   GenerationEvents events;
   const auto weak = weak_from_this();
   events.on_scores = [weak, prompt](const PromptScoreRun& run) {
@@ -192,29 +210,49 @@ void GenerateSession::begin() {
 void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> events) {
   if (ended_ || events.empty()) return;
   const Instant now = context_.clock.now();
-  if (tokens_ == 0) {
-    context_.metrics.first_token(now - arrived_);
-  } else {
-    // Tokens that come together are a step's: the gap is shared among them.
-    const Duration gap = (now - last_token_) / static_cast<int64_t>(events.size());
-    for (size_t i = 0; i < events.size(); ++i) context_.metrics.token_gap(gap);
+  if (tokens_ == 0) context_.metrics.first_token(now - arrived_);
+  if (silent_ > 0 && !first_tokens_[prompt]) {
+    first_tokens_[prompt] = now - arrived_;
+    --silent_;
+    count_begun(prompt);
   }
-  if (!first_tokens_[prompt]) first_tokens_[prompt] = now - arrived_;
-  last_token_ = now;
+  measure_gaps(prompt, events, now);
   tokens_ += events.size();
   context_.metrics.generated(events.size());
   for (const auto& event : events) {
     if (event.finish == FinishReason::length) finished_reason_ = "length";
   }
-  std::string out;
+  std::string& out = route_.out_;
+  out.clear();
   answer_->tokens(prompt, events, out);
   if (!streaming_) return;
   begin();
   exchange_->write(out);
 }
 
+// A request counts once it is served: one that was refused is none, and will be sent again.
+void GenerateSession::count_begun(size_t prompt) {
+  const auto [tokens, answer] = asked_[prompt];
+  context_.metrics.begun(tokens, prepared_->request.choices, answer);
+}
+
+// Tokens of a choice that come together are a step's: the gap before the first is shared by all.
+void GenerateSession::measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    const ChoiceIndex choice = events[i].choice;
+    const auto same = [&](const TokenEvent& event) { return event.choice == choice; };
+    if (std::ranges::any_of(events.first(i), same)) continue;
+    const auto count = std::ranges::count_if(events.subspan(i), same);
+    Instant& last = last_tokens_.at(prompt * prepared_->request.choices + choice);
+    for (auto left = last == kNever ? 0 : count; left > 0; --left)
+      context_.metrics.token_gap((now - last) / count);
+    last = now;
+  }
+}
+
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
+  if (!first_tokens_[prompt]) count_begun(prompt);  // its scores were all that was asked for
   context_.metrics.finished(timeline, elapsed());
   cached_tokens_ += timeline.decode.cached_tokens;
   if (explain_) {
@@ -231,7 +269,7 @@ void GenerateSession::finish() {
   std::string out;
   answer_->finish(cached_tokens_, explained_, out);
   if (prepared_->request.store) {
-    for (auto& [id, item] : answer_->items()) route_.memory_->put(id, std::move(item));
+    for (auto& [id, item] : answer_->items()) route_.memory_->put(tenant_, id, std::move(item));
   }
   if (streaming_) begin();
   if (begun_) {

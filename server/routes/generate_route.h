@@ -57,6 +57,7 @@ class GenerateRoute {
   friend class GenerateSession;
   GenerateContext context_;
   const std::shared_ptr<api::ItemMemory> memory_;
+  std::string out_;  // what a token becomes; used within one call only
   std::unordered_map<const GenerateSession*, std::shared_ptr<GenerateSession>> sessions_;
 };
 

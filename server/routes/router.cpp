@@ -213,14 +213,14 @@ http::Response Router::bad_request(int status, std::string_view message) {
 std::optional<api::ApiError> Router::judge_media(const http::Request& head) const {
   const auto encoding = http::find(head.fields, "content-encoding");
   if (!encoding.empty() && !http::equals_ignoring_case(encoding, "identity")) {
-    return refused(415, "unsupported_media_type",
+    return refused(400, "invalid_value",
                    "Content-Encoding is not supported; send the body as it is.");
   }
   const auto type = http::find(head.fields, "content-type");
   // A browser may post without a type to any server, but then says where it comes from.
   const bool told = !type.empty() || !http::find(head.fields, "origin").empty();
   if (told && !is_json(type)) {
-    return refused(415, "unsupported_media_type",
+    return refused(400, "invalid_value",
                    "The body must be JSON; send \"Content-Type: application/json\".");
   }
   return std::nullopt;

@@ -105,6 +105,8 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
       params_max_tokens_(metrics.histogram("vllm:request_params_max_tokens",
                                            "Tokens allowed to an answer.", kCountEdges, labels_)),
       auth_failures_(metrics.counter("baton_auth_failures_total", "Requests without a valid key.")),
+      retries_(metrics.counter("baton_http_retries_total",
+                               "Requests that their clients had sent before.")),
       queue_seconds_(metrics.histogram("baton_queue_time_seconds",
                                        "Time of a request in queues, before its first step.",
                                        kStageEdges)),
@@ -155,6 +157,8 @@ void ServingMetrics::generated(uint64_t tokens) {
 }
 
 void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
+
+void ServingMetrics::retried() { retries_.Increment(); }
 
 void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
                            uint64_t generated_tokens) {

@@ -24,6 +24,7 @@ class ServingMetrics {
   // Where the time went of a prompt that has got all its tokens.
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
+  void retried();  // a request that its client says to have sent before
   // `reason`: "stop", "length", "abort" or "error".
   // `generated_tokens`: of the whole answer, counted before.
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);
@@ -52,6 +53,7 @@ class ServingMetrics {
   prometheus::Histogram& params_n_;
   prometheus::Histogram& params_max_tokens_;
   prometheus::Counter& auth_failures_;
+  prometheus::Counter& retries_;
   prometheus::Histogram& queue_seconds_;
   prometheus::Counter& cached_tokens_;
   prometheus::Counter& aborted_;

@@ -73,6 +73,17 @@ TEST(Stretches, states_that_only_count_are_a_family) {
   }
 }
 
+// What may be the end of the repetition is one step beside the way, and comes back to it.
+TEST(Stretches, states_that_only_count_are_a_family_though_each_may_be_the_last) {
+  const auto automaton = compile(Form::regex, "[^\n]{1,60}\\.");
+  ASSERT_TRUE(automaton);
+  Stretches stretches(*automaton, 128);
+  const auto& first = stretches.of(after(*automaton, "xx"));
+  EXPECT_GE(first.reach, 50u);
+  EXPECT_EQ(stretches.of(after(*automaton, std::string(20, 'x'))).family, first.family);
+  EXPECT_NE(stretches.of(after(*automaton, "xx.")).family, first.family) << "it may end here";
+}
+
 TEST(Stretches, states_that_do_otherwise_are_none) {
   const auto automaton = compile(Form::regex, "(a|b|c)(a|b)(a|b|c)d?(a|b|c)");
   ASSERT_TRUE(automaton);

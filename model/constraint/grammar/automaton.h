@@ -33,6 +33,7 @@ class Automaton {
     return table_[size_t{state} * classes_ + class_of_[byte]];
   }
   size_t classes() const { return classes_; }  // of bytes that no state tells apart
+  size_t class_of(uint8_t byte) const { return class_of_[byte]; }
   State next_of_class(State state, size_t byte_class) const {
     return table_[size_t{state} * classes_ + byte_class];
   }

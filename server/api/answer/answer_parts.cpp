@@ -161,6 +161,10 @@ void PromptParts::add(const PromptScoreRun& run, const AnswerOptions& options,
 
 void ChoiceParts::add(const TokenEvent& event, const AnswerOptions& options,
                       const TextModel& model) {
+  const bool adds = !options.chat || options.logprobs || options.token_ids || options.digests ||
+                    event.finish.has_value();
+  if (!adds) return;  // nearly always, in a chat
+  added = true;
   if (!options.chat) text += event.text;
   if (options.logprobs) {
     if (options.chat) {
@@ -191,6 +195,8 @@ void ChoiceParts::add(const TokenEvent& event, const AnswerOptions& options,
 }
 
 void ChoiceParts::clear() {
+  if (!added) return;
+  added = false;
   for (std::string* part : {&text, &chat_logprobs, &ids, &digests, &finish, &stop_reason}) {
     part->clear();
   }
@@ -229,6 +235,12 @@ void append_finish(std::string& out, const ChoiceParts& parts, const AnswerOptio
 void append_extras(std::string& out, const ChoiceParts& parts, const AnswerOptions& options) {
   if (options.token_ids) out += ",\"token_ids\":[" + parts.ids + ']';
   if (options.digests) out += ",\"logits_digest\":[" + parts.digests + ']';
+}
+
+void append_explain(std::string& out, std::string_view explain) {
+  if (explain.empty()) return;
+  out += ",\"explain\":";
+  out += explain;
 }
 
 std::string ids_json(const std::vector<TokenId>& ids) {

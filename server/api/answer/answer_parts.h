@@ -52,6 +52,7 @@ struct TextLogprobs {
 
 struct ChoiceParts {
   bool begun = false;  // an event of it was written
+  bool added = false;  // anything below, since it was cleared
   std::string text;
   std::string chat_logprobs;  // items of "content"
   TextLogprobs text_logprobs;
@@ -76,6 +77,9 @@ struct PromptParts {
 void append_logprobs(std::string& out, const ChoiceParts& parts, const AnswerOptions& options);
 void append_finish(std::string& out, const ChoiceParts& parts, const AnswerOptions& options);
 void append_extras(std::string& out, const ChoiceParts& parts, const AnswerOptions& options);
+
+// A member of an answer, or nothing.
+void append_explain(std::string& out, std::string_view explain);
 
 struct Totals {
   uint64_t prompt_tokens = 0;

@@ -1,5 +1,7 @@
 #include "server/api/answer/chat_answer.h"
 
+#include <iterator>
+
 #include "server/api/json_text.h"
 
 namespace baton::server::api {
@@ -63,10 +65,7 @@ void WholeChat::finish(uint64_t cached_tokens, std::string_view explain, std::st
   out += "],\"usage\":" + usage_json(totals());
   if (options_.token_ids) out += ",\"prompt_token_ids\":" + ids_json(options_.prompt_ids.front());
   if (options_.prompt_logprobs) out += ",\"prompt_logprobs\":[" + prompts_[0].scores + ']';
-  if (!explain.empty()) {
-    out += ",\"explain\":";
-    out += explain;
-  }
+  append_explain(out, explain);
   out += '}';
 }
 
@@ -75,86 +74,91 @@ void WholeChat::fail(const ApiError& error, std::string& out) { out += error_jso
 // ---- stream -------------------------------------------------------------------------------------
 
 ChatStream::ChatStream(const Prepared& prepared, const TextModel& model, const AnswerName& name)
-    : AnswerBase(prepared, model, name), head_(head("chatcmpl-", "chat.completion.chunk")) {}
+    : ChunkStream(prepared, model, name, "chatcmpl-", "chat.completion.chunk") {}
 
 void ChatStream::tokens(size_t prompt, std::span<const TokenEvent> events, std::string& out) {
   for (const auto& each : events) event(index_of(prompt, each), each, out);
 }
 
-// One object of the stream with one choice; `members`: the choice's, behind "index".
-void ChatStream::write(size_t index, std::string_view members, std::string& out) {
-  ChoiceParts& parts = choices_[index].parts;
-  json_ = head_;
-  json_ += ",\"choices\":[{\"index\":";
-  append_json_number(json_, uint64_t{index});
-  json_ += members;
-  json_ += "}]";
-  if (!parts.begun && options_.token_ids) {
-    json_ += ",\"prompt_token_ids\":" + ids_json(options_.prompt_ids.front());
-  }
-  if (options_.continuous_usage) json_ += ",\"usage\":" + usage_json(totals());
-  json_ += '}';
-  parts.begun = true;
-  append_event(out, json_);
+void ChatStream::begin_delta(size_t index, std::string& out) const {
+  begin_event(index, out);
+  out += ",\"delta\":{";
 }
 
-void ChatStream::choice_event(size_t index, std::string_view delta, bool with_parts,
-                              std::string& out) {
-  const ChoiceParts& parts = choices_[index].parts;
-  body_ = ",\"delta\":{";
-  body_ += delta;
-  body_ += '}';
+void ChatStream::end_delta(size_t index, bool with_parts, std::string& out) {
+  ChoiceParts& parts = choices_[index].parts;
+  out += '}';
   if (with_parts) {
-    append_logprobs(body_, parts, options_);
-    body_ += ",\"finish_reason\":null";
-    append_extras(body_, parts, options_);
+    append_logprobs(out, parts, options_);
+    out += ",\"finish_reason\":null";
+    append_extras(out, parts, options_);
   } else {
-    body_ += ",\"logprobs\":null,\"finish_reason\":null";
+    out += ",\"logprobs\":null,\"finish_reason\":null";
   }
-  write(index, body_, out);
+  end_event(index, !parts.begun, out);
+  parts.begun = true;
 }
 
 // The role comes with the first token, never before: clients time the first chunk.
 void ChatStream::begin(size_t index, std::string& out) {
-  choice_event(index, "\"role\":\"assistant\",\"content\":\"\"", false, out);
+  begin_delta(index, out);
+  out += "\"role\":\"assistant\",\"content\":\"\"";
+  end_delta(index, false, out);
   if (options_.echoes.empty() || options_.echoes.front().empty()) return;
-  std::string delta = "\"content\":";
-  append_json_string(delta, options_.echoes.front());
-  choice_event(index, delta, false, out);
+  begin_delta(index, out);
+  out += "\"content\":";
+  append_json_string(out, options_.echoes.front());
+  end_delta(index, false, out);
 }
 
-bool ChatStream::append_delta(std::string& delta, size_t index, const OutputEvent& event) const {
+void ChatStream::end(size_t index, std::string& out) {
+  Choice& choice = choices_[index];
+  choice.parts.finish = finish_reason(choice);
+  begin_event(index, out);
+  out += ",\"delta\":{},\"logprobs\":null";
+  append_finish(out, choice.parts, options_);
+  end_event(index, !choice.parts.begun, out);
+  choice.parts.begun = true;
+}
+
+void ChatStream::scored(size_t index, std::string& out) {
+  begin(index, out);
+  end(index, out);
+}
+
+// False: nothing of the event is told.
+bool ChatStream::append_delta(std::string& out, size_t index, const OutputEvent& event) const {
   switch (event.kind) {
     case Kind::reasoning:
       if (!options_.include_reasoning) return false;
-      delta = "\"reasoning_content\":";
-      append_json_string(delta, event.text);
+      out += "\"reasoning_content\":";
+      append_json_string(out, event.text);
       return true;
     case Kind::content:
-      delta = "\"content\":";
-      append_json_string(delta, event.text);
+      out += "\"content\":";
+      append_json_string(out, event.text);
       return true;
     case Kind::call:
-      delta = fmt::format(
+      fmt::format_to(
+          std::back_inserter(out),
           "\"tool_calls\":[{{\"index\":{},\"id\":\"{}\",\"type\":\"function\",\"function\":"
           "{{\"name\":",
           event.call, name_.call_id(index, event.call));
-      append_json_string(delta, event.text);
-      delta += ",\"arguments\":\"\"}}]";
+      append_json_string(out, event.text);
+      out += ",\"arguments\":\"\"}}]";
       return true;
     case Kind::arguments:
-      delta =
-          fmt::format("\"tool_calls\":[{{\"index\":{},\"function\":{{\"arguments\":", event.call);
-      append_json_string(delta, event.text);
-      delta += "}}]";
+      fmt::format_to(std::back_inserter(out),
+                     "\"tool_calls\":[{{\"index\":{},\"function\":{{\"arguments\":", event.call);
+      append_json_string(out, event.text);
+      out += "}}]";
       return true;
     case Kind::call_end:
       return false;
     case Kind::call_broken:  // what was told of it can't be taken back; the rest is content
       if (event.rest == 0) return false;
-      delta = "\"content\":";
-      append_json_string(delta,
-                         std::string_view(event.text).substr(event.text.size() - event.rest));
+      out += "\"content\":";
+      append_json_string(out, std::string_view(event.text).substr(event.text.size() - event.rest));
       return true;
   }
   return false;
@@ -165,49 +169,22 @@ void ChatStream::event(size_t index, const TokenEvent& event, std::string& out) 
   if (!choice.parts.begun) begin(index, out);
   // What is told of the token itself goes with the first thing that it says.
   bool parts_told = !options_.logprobs && !options_.token_ids && !options_.digests;
-  const bool has_parts = !parts_told;
-  std::string delta;
   for (const auto& said : choice.events) {
-    if (!append_delta(delta, index, said)) continue;
-    choice_event(index, delta, !parts_told || !has_parts, out);
+    const size_t before = out.size();
+    begin_delta(index, out);
+    if (!append_delta(out, index, said)) {
+      out.resize(before);
+      continue;
+    }
+    end_delta(index, !parts_told, out);
     parts_told = true;
   }
-  if (!parts_told) choice_event(index, "", true, out);
-  if (event.finish) {
-    choice.parts.finish = finish_reason(choice);
-    body_ = ",\"delta\":{},\"logprobs\":null";
-    append_finish(body_, choice.parts, options_);
-    write(index, body_, out);
+  if (!parts_told) {
+    begin_delta(index, out);
+    end_delta(index, true, out);
   }
+  if (event.finish) end(index, out);
   choice.parts.clear();
-}
-
-void ChatStream::finish(uint64_t cached_tokens, std::string_view explain, std::string& out) {
-  cached_tokens_ = cached_tokens;
-  for (size_t i = 0; options_.scores_only && i < choices_.size(); ++i) {
-    begin(i, out);
-    choices_[i].parts.finish = finish_reason(choices_[i]);
-    body_ = ",\"delta\":{},\"logprobs\":null";
-    append_finish(body_, choices_[i].parts, options_);
-    write(i, body_, out);
-  }
-  if (options_.include_usage || !explain.empty()) {
-    json_ = head_;
-    json_ += ",\"choices\":[]";
-    if (options_.include_usage) json_ += ",\"usage\":" + usage_json(totals());
-    if (!explain.empty()) {
-      json_ += ",\"explain\":";
-      json_ += explain;
-    }
-    json_ += '}';
-    append_event(out, json_);
-  }
-  out += kDoneEvent;
-}
-
-void ChatStream::fail(const ApiError& error, std::string& out) {
-  append_event(out, error_json(error));
-  out += kDoneEvent;
 }
 
 }  // namespace baton::server::api

@@ -2,7 +2,7 @@
 // (README, "What clients need"). Thread safety: one object, one thread.
 #pragma once
 
-#include "server/api/answer/answer.h"
+#include "server/api/answer/chunk_stream.h"
 
 namespace baton::server::api {
 
@@ -17,22 +17,20 @@ class WholeChat final : public AnswerBase {
   void append_message(std::string& out, size_t index) const;
 };
 
-class ChatStream final : public AnswerBase {
+class ChatStream final : public ChunkStream {
  public:
   ChatStream(const Prepared& prepared, const TextModel& model, const AnswerName& name);
   void tokens(size_t prompt, std::span<const TokenEvent> events, std::string& out) override;
-  void finish(uint64_t cached_tokens, std::string_view explain, std::string& out) override;
-  void fail(const ApiError& error, std::string& out) override;
 
  private:
+  void scored(size_t index, std::string& out) override;
   void event(size_t index, const TokenEvent& event, std::string& out);
   void begin(size_t index, std::string& out);
-  bool append_delta(std::string& delta, size_t index, const OutputEvent& event) const;
-  void choice_event(size_t index, std::string_view delta, bool with_parts, std::string& out);
-  void write(size_t index, std::string_view members, std::string& out);
-
-  const std::string head_;
-  std::string body_, json_;  // reused
+  void end(size_t index, std::string& out);
+  // An event with a delta, whose members come in between.
+  void begin_delta(size_t index, std::string& out) const;
+  void end_delta(size_t index, bool with_parts, std::string& out);
+  bool append_delta(std::string& out, size_t index, const OutputEvent& event) const;
 };
 
 }  // namespace baton::server::api

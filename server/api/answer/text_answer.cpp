@@ -57,10 +57,7 @@ void WholeText::finish(uint64_t cached_tokens, std::string_view explain, std::st
     out += '}';
   }
   out += "],\"usage\":" + usage_json(totals());
-  if (!explain.empty()) {
-    out += ",\"explain\":";
-    out += explain;
-  }
+  append_explain(out, explain);
   out += '}';
 }
 
@@ -69,7 +66,7 @@ void WholeText::fail(const ApiError& error, std::string& out) { out += error_jso
 // ---- stream -------------------------------------------------------------------------------------
 
 TextStream::TextStream(const Prepared& prepared, const TextModel& model, const AnswerName& name)
-    : AnswerBase(prepared, model, name), head_(head("cmpl-", "text_completion")) {}
+    : ChunkStream(prepared, model, name, "cmpl-", "text_completion") {}
 
 bool TextStream::open(size_t index) {
   ChoiceParts& parts = choices_[index].parts;
@@ -78,23 +75,15 @@ bool TextStream::open(size_t index) {
   return true;
 }
 
-void TextStream::write(size_t index, bool first, std::string& out) {
+void TextStream::write(size_t index, bool first, std::string& out) const {
   const ChoiceParts& parts = choices_[index].parts;
-  json_ = head_;
-  json_ += ",\"choices\":[{\"index\":";
-  append_json_number(json_, uint64_t{index});
-  json_ += ",\"text\":";
-  append_json_string(json_, parts.text);
-  append_logprobs(json_, parts, options_);
-  append_finish(json_, parts, options_);
-  append_extras(json_, parts, options_);
-  json_ += "}]";
-  if (first && options_.token_ids) {
-    json_ += ",\"prompt_token_ids\":" + ids_json(options_.prompt_ids[index / options_.choices]);
-  }
-  if (options_.continuous_usage) json_ += ",\"usage\":" + usage_json(totals());
-  json_ += '}';
-  append_event(out, json_);
+  begin_event(index, out);
+  out += ",\"text\":";
+  append_json_string(out, parts.text);
+  append_logprobs(out, parts, options_);
+  append_finish(out, parts, options_);
+  append_extras(out, parts, options_);
+  end_event(index, first, out);
 }
 
 void TextStream::tokens(size_t prompt, std::span<const TokenEvent> events, std::string& out) {
@@ -109,30 +98,10 @@ void TextStream::tokens(size_t prompt, std::span<const TokenEvent> events, std::
   }
 }
 
-void TextStream::finish(uint64_t cached_tokens, std::string_view explain, std::string& out) {
-  cached_tokens_ = cached_tokens;
-  for (size_t i = 0; options_.scores_only && i < choices_.size(); ++i) {
-    const bool first = open(i);
-    choices_[i].parts.finish = finish_reason(choices_[i]);
-    write(i, first, out);
-  }
-  if (options_.include_usage || !explain.empty()) {
-    json_ = head_;
-    json_ += ",\"choices\":[]";
-    if (options_.include_usage) json_ += ",\"usage\":" + usage_json(totals());
-    if (!explain.empty()) {
-      json_ += ",\"explain\":";
-      json_ += explain;
-    }
-    json_ += '}';
-    append_event(out, json_);
-  }
-  out += kDoneEvent;
-}
-
-void TextStream::fail(const ApiError& error, std::string& out) {
-  append_event(out, error_json(error));
-  out += kDoneEvent;
+void TextStream::scored(size_t index, std::string& out) {
+  const bool first = open(index);
+  choices_[index].parts.finish = finish_reason(choices_[index]);
+  write(index, first, out);
 }
 
 }  // namespace baton::server::api

@@ -13,6 +13,8 @@ using Kind = OutputEvent::Kind;
 std::string_view error_type(int status) {
   switch (status) {
     case 400:
+    case 405:
+    case 408:
       return "invalid_request_error";
     case 401:
       return "authentication_error";
@@ -124,7 +126,7 @@ void WholeAnthropic::finish(uint64_t cached_tokens, std::string_view explain, st
   for (uint32_t i = 0; i < text.calls.size(); ++i) add(call_block(text.calls[i], i));
   out += fmt::format("],{},\"usage\":{{{},\"output_tokens\":{}}}", stop_members(), input_usage(),
                      completion_tokens_);
-  if (!explain.empty()) out += fmt::format(",\"explain\":{}", explain);
+  append_explain(out, explain);
   out += '}';
 }
 
@@ -187,11 +189,9 @@ void AnthropicStream::say(const OutputEvent& event, std::string& out) {
       return delta("input_json_delta", "partial_json", event.text, out);
     case Kind::call_end:
       return close(out);
-    case Kind::call_broken:
-      if (event.rest == 0) return close(out);
+    case Kind::call_broken:  // the block can't be taken back, but the text has all of it
       open(Block::text, text_block("text", ""), out);
-      return delta("text_delta", "text",
-                   std::string_view(event.text).substr(event.text.size() - event.rest), out);
+      return delta("text_delta", "text", event.text, out);
   }
 }
 
@@ -211,7 +211,7 @@ void AnthropicStream::finish(uint64_t cached_tokens, std::string_view explain, s
   close(out);
   std::string members = fmt::format("\"delta\":{{{}}},\"usage\":{{{},\"output_tokens\":{}}}",
                                     stop_members(), input_usage(), completion_tokens_);
-  if (!explain.empty()) members += fmt::format(",\"explain\":{}", explain);
+  append_explain(members, explain);
   emit("message_delta", members, out);
   emit("message_stop", "", out);
 }

@@ -176,8 +176,8 @@ void read_anthropic_tools(Fields& fields, const ApiLimits& limits, GenerateReque
     for (size_t i = 0; i < tools->size(); ++i) {
       const Json& tool = (*tools)[i];
       const std::string at = fmt::format("tools[{}]", i);
-      const Json type = tool.is_object() ? tool.value("type", Json("custom")) : Json();
-      if (type != "custom") {
+      const Json type = tool.is_object() ? tool.value("type", Json()) : Json(false);
+      if (!type.is_null() && type != "custom") {
         return fields.fail(unsupported_parameter(at + ".type", "only \"custom\" tools are."));
       }
       Json function = {{"name", tool.value("name", Json())}};
@@ -201,14 +201,8 @@ ApiResult<GenerateRequest> parse_anthropic(const Json& body, const ModelFacts& m
   GenerateRequest request;
   request.dialect = Dialect::messages;
   // Names that mean another thing here than in a chat are read below.
-  Json shared = body;
-  for (const char* name : {"stream_options", "stop", "n", "echo", "service_tier"}) {
-    shared.erase(name);
-  }
-  Fields chat(shared);
-  read_shared_fields(chat, model, limits, request);
-  read_thinking(chat, request);
-  if (auto result = chat.result(); !result) return result.error();
+  BATON_CHECKED(read_fields_of_chat(body, {"stream_options", "stop", "n", "echo", "service_tier"},
+                                    model, limits, request));
   Fields fields(body);
   for (const char* name : {"mcp_servers", "container"}) {
     fields.refuse(name, "this server does not have it.");

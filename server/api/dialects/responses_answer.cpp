@@ -99,7 +99,7 @@ std::string ResponseBase::response(std::string_view status, bool usage, const Ap
                      all.prompt_tokens, all.cached_tokens, all.completion_tokens,
                      all.reasoning_tokens, all.prompt_tokens + all.completion_tokens)
                : ",\"usage\":null";
-  if (!explain.empty()) out += fmt::format(",\"explain\":{}", explain);
+  append_explain(out, explain);
   out += '}';
   return out;
 }
@@ -124,10 +124,10 @@ std::string ResponseBase::message_item(std::string_view text, std::string_view l
 }
 
 std::string ResponseBase::call_item(const ToolCall& call, uint32_t number, size_t index,
-                                    bool done) const {
-  std::string out = fmt::format(
-      "{{\"id\":\"{}\",\"type\":\"function_call\",\"status\":\"{}\",\"call_id\":\"{}\"",
-      item_id("fc_", index), done ? "completed" : "in_progress", name_.call_id(0, number));
+                                    std::string_view status) const {
+  std::string out =
+      fmt::format("{{\"id\":\"{}\",\"type\":\"function_call\",\"status\":\"{}\",\"call_id\":\"{}\"",
+                  item_id("fc_", index), status, name_.call_id(0, number));
   append_member(out, "name", call.name);
   append_member(out, "arguments", call.arguments);
   return out + '}';
@@ -156,7 +156,7 @@ void WholeResponse::finish(uint64_t cached_tokens, std::string_view explain, std
     ++at;
   }
   for (uint32_t i = 0; i < choice.text.calls.size(); ++i, ++at) {
-    add_item(item_id("fc_", at), call_item(choice.text.calls[i], i, at, true));
+    add_item(item_id("fc_", at), call_item(choice.text.calls[i], i, at, "completed"));
   }
   out += response(status(), true, nullptr, explain);
 }
@@ -182,11 +182,11 @@ std::string ResponsesStream::open_id() const {
   const std::string_view prefix = item_ == Item::reasoning ? "rs_"
                                   : item_ == Item::message ? "msg_"
                                                            : "fc_";
-  return item_id(prefix, item_count());
+  return item_id(prefix, index());
 }
 
 std::string ResponsesStream::place() const {
-  std::string out = fmt::format("\"item_id\":\"{}\",\"output_index\":{}", open_id(), item_count());
+  std::string out = fmt::format("\"item_id\":\"{}\",\"output_index\":{}", open_id(), index());
   if (item_ != Item::call) out += ",\"content_index\":0";
   return out;
 }
@@ -201,12 +201,12 @@ void ResponsesStream::open(Item item, std::string& out) {
   item_ = item;
   text_.clear();
   logprobs_.clear();
-  const std::string json = item == Item::reasoning ? reasoning_item("", item_count(), false)
+  const std::string json = item == Item::reasoning ? reasoning_item("", index(), false)
                            : item == Item::message
-                               ? message_item("", "", item_count(), false)
-                               : call_item(call_, call_number_, item_count(), false);
-  emit("response.output_item.added",
-       fmt::format("\"output_index\":{},\"item\":{}", item_count(), json), out);
+                               ? message_item("", "", index(), false)
+                               : call_item(call_, call_number_, index(), "in_progress");
+  emit("response.output_item.added", fmt::format("\"output_index\":{},\"item\":{}", index(), json),
+       out);
   if (item == Item::call) return;
   emit("response.content_part.added", place() + ",\"part\":" + part(), out);
 }
@@ -215,23 +215,34 @@ void ResponsesStream::close(std::string& out) {
   if (item_ == Item::none) return;
   std::string json, done = place();
   if (item_ == Item::call) {
-    json = call_item(call_, call_number_, item_count(), true);
+    json = call_item(call_, call_number_, index(), "completed");
     append_member(done, "name", call_.name);
     append_member(done, "arguments", call_.arguments);
     emit("response.function_call_arguments.done", done, out);
     ++call_number_;
   } else {
     const bool reasoning = item_ == Item::reasoning;
-    json = reasoning ? reasoning_item(text_, item_count(), true)
-                     : message_item(text_, logprobs_, item_count(), true);
+    json = reasoning ? reasoning_item(text_, index(), true)
+                     : message_item(text_, logprobs_, index(), true);
     append_member(done, "text", text_);
     if (!reasoning) done += fmt::format(",\"logprobs\":[{}]", logprobs_);
     emit(reasoning ? "response.reasoning_text.done" : "response.output_text.done", done, out);
     emit("response.content_part.done", place() + ",\"part\":" + part(), out);
   }
-  emit("response.output_item.done",
-       fmt::format("\"output_index\":{},\"item\":{}", item_count(), json), out);
+  emit("response.output_item.done", fmt::format("\"output_index\":{},\"item\":{}", index(), json),
+       out);
   add_item(open_id(), std::move(json));
+  item_ = Item::none;
+}
+
+// What was told can't be taken back: the item ends unfinished, and the output is without it.
+void ResponsesStream::close_broken(std::string& out) {
+  emit("response.output_item.done",
+       fmt::format("\"output_index\":{},\"item\":{}", index(),
+                   call_item(call_, call_number_, index(), "incomplete")),
+       out);
+  ++call_number_;
+  ++broken_;
   item_ = Item::none;
 }
 
@@ -267,11 +278,9 @@ void ResponsesStream::say(const OutputEvent& event, std::string& out) {
     case Kind::call_end:
       return close(out);
     case Kind::call_broken:
-      close(out);
-      if (event.rest == 0) return;
+      close_broken(out);
       open(Item::message, out);
-      return delta("response.output_text.delta",
-                   std::string_view(event.text).substr(event.text.size() - event.rest), out);
+      return delta("response.output_text.delta", event.text, out);
   }
 }
 

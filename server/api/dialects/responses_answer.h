@@ -27,7 +27,8 @@ class ResponseBase : public AnswerBase {
   std::string reasoning_item(std::string_view text, size_t index, bool done) const;
   std::string message_item(std::string_view text, std::string_view logprobs, size_t index,
                            bool done) const;
-  std::string call_item(const ToolCall& call, uint32_t number, size_t index, bool done) const;
+  std::string call_item(const ToolCall& call, uint32_t number, size_t index,
+                        std::string_view status) const;
 
  private:
   const Json repeated_;
@@ -56,13 +57,15 @@ class ResponsesStream final : public ResponseBase {
   void begin(std::string& out);
   void open(Item item, std::string& out);
   void close(std::string& out);
+  void close_broken(std::string& out);  // a call that is none
   void say(const OutputEvent& event, std::string& out);
   void delta(std::string_view type, std::string_view text, std::string& out);
   // One event: its type, its number, and further members.
   void emit(std::string_view type, std::string_view members, std::string& out);
-  std::string open_id() const;  // of the open item
-  std::string place() const;    // which item, and which part of it
-  std::string part() const;     // of the open item, as it is
+  size_t index() const { return item_count() + broken_; }  // of the open item
+  std::string open_id() const;                             // the same
+  std::string place() const;                               // which item, and which part of it
+  std::string part() const;                                // of the open item, as it is
 
   bool begun_ = false;
   uint64_t sequence_ = 0;
@@ -70,6 +73,7 @@ class ResponsesStream final : public ResponseBase {
   std::string text_;  // of the open item
   ToolCall call_;     // the open item
   uint32_t call_number_ = 0;
+  size_t broken_ = 0;             // items that were told and don't belong to the output
   std::string logprobs_;          // items of the open message
   std::string pending_logprobs_;  // of the last token
 };

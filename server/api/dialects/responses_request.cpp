@@ -42,12 +42,12 @@ ApiResult<Json> read_content(const Json& content, const std::string& where) {
 // Items of the input, put together to messages: what the assistant thought, said and called is one.
 class Conversation {
  public:
-  explicit Conversation(const ItemMemory* memory) : memory_(memory) {}
+  explicit Conversation(const TenantItems* memory) : memory_(memory) {}
 
   ApiResult<void> add(const Json& item, const std::string& where) {
     if (!item.is_object()) return bad_value(where, "\"{}\" must be an object.", where);
-    const Json type = item.value("type", Json("message"));
-    if (type == "message") return add_message(item, where);
+    const Json type = item.value("type", Json());
+    if (type.is_null() || type == "message") return add_message(item, where);
     if (type == "function_call") return add_call(item, where);
     if (type == "function_call_output") return add_output(item, where);
     if (type == "reasoning") return add_reasoning(item, where);
@@ -116,12 +116,12 @@ class Conversation {
     return messages_.back();
   }
 
-  const ItemMemory* memory_;
+  const TenantItems* memory_;
   Json messages_ = Json::array();
   bool in_turn_ = false;  // the last message is the assistant's and may be added to
 };
 
-void read_input(Fields& fields, const ApiLimits& limits, const ItemMemory* memory,
+void read_input(Fields& fields, const ApiLimits& limits, const TenantItems* memory,
                 GenerateRequest& request) {
   Conversation conversation(memory);
   std::string instructions;
@@ -226,18 +226,12 @@ void keep_for_answer(const Json& body, GenerateRequest& request) {
 }  // namespace
 
 ApiResult<GenerateRequest> parse_responses(const Json& body, const ModelFacts& model,
-                                           const ApiLimits& limits, const ItemMemory* memory) {
+                                           const ApiLimits& limits, const TenantItems* memory) {
   GenerateRequest request;
   request.dialect = Dialect::responses;
   // Names that mean another thing here than in a chat are read below.
-  Json shared = body;
-  for (const char* name : {"stream_options", "top_logprobs", "prompt", "n", "echo"}) {
-    shared.erase(name);
-  }
-  Fields chat(shared);
-  read_shared_fields(chat, model, limits, request);
-  read_thinking(chat, request);
-  if (auto result = chat.result(); !result) return result.error();
+  BATON_CHECKED(read_fields_of_chat(body, {"stream_options", "top_logprobs", "prompt", "n", "echo"},
+                                    model, limits, request));
   Fields fields(body);
   refuse_state(fields);
   fields.refuse("n", "a response has one choice.");

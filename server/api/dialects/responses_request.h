@@ -10,6 +10,6 @@ namespace baton::server::api {
 // `memory`: where items are looked up that are only referred to; may be null.
 ApiResult<GenerateRequest> parse_responses(const Json& body, const ModelFacts& model,
                                            const ApiLimits& limits,
-                                           const ItemMemory* memory = nullptr);
+                                           const TenantItems* memory = nullptr);
 
 }  // namespace baton::server::api

@@ -62,7 +62,8 @@ ApiResult<Json> read_calls(const Json& calls, const std::string& where) {
     const std::string at = fmt::format("{}[{}]", where, i);
     const Json& call = calls[i];
     if (!call.is_object()) return bad_value(at, "\"{}\" must be an object.", at);
-    if (const Json type = call.value("type", Json("function")); type != "function") {
+    const Json type = call.value("type", Json());
+    if (!type.is_null() && type != "function") {
       return bad_value(at + ".type", "\"{}.type\" must be \"function\".", at);
     }
     BATON_TRY(function, read_function(call.value("function", Json()), at + ".function"));
@@ -125,7 +126,7 @@ ApiResult<Json> read_message(const Json& message, const std::string& where) {
   }
   if (assistant) {
     if (auto read = read_assistant(message, where, out); !read) return read.error();
-  } else if (!message.value("tool_calls", Json()).is_null()) {
+  } else if (!message.value("tool_calls", Json()).empty()) {
     return bad_value(where + ".tool_calls",
                      "\"{}.tool_calls\" must be in a message of the assistant.", where);
   }

@@ -86,7 +86,8 @@ void add_form(const Prepared& prepared, const SpecialTokens& special, RequestSta
   state.constraint = prepared.form;
   if (!state.constraint) return;
   ConstraintParams& form = *state.constraint;
-  state.stop.ignore_eos = false;  // a form has an end
+  state.stop.ignore_eos = false;                   // a form has an end
+  if (!prepared.rules.call_begun.empty()) return;  // it is the arguments', which come first
   if (prepared.request.is_chat() && special.can_think()) {
     form.waits = begins_reasoning(state.prompt, special);
     form.reasoning_end = special.think_end;
@@ -99,11 +100,7 @@ void add_form(const Prepared& prepared, const SpecialTokens& special, RequestSta
     if (!form.waits && !closed && (asks("thinking") || asks("enable_thinking")))
       form.reasoning_begin = special.think_begin;
   }
-  if (!prepared.rules.parses_calls) return;
-  if (!prepared.rules.call_begun.empty())
-    state.constraint.reset();
-  else
-    form.call_begin = special.tool_calls_begin;
+  if (prepared.rules.parses_calls) form.call_begin = special.tool_calls_begin;
 }
 
 // As a bad word may begin an answer, or stand behind a space.
@@ -169,7 +166,31 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
   return {};
 }
 
-// A call that must come is begun in the prompt, so that nothing else can.
+// What the arguments of a tool must be: by its own schema, as far as that can be kept to.
+ApiResult<ConstraintParams> arguments_form(const Json& tools, const std::string& name) {
+  ConstraintParams form;
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const Json& function = tools[i]["function"];
+    if (function.value("name", Json()) != name) continue;
+    const Json schema = function.value("parameters", Json());
+    // Arguments are an object, whatever else a schema allows.
+    if (!schema.is_object() || schema.value("type", Json()) != "object") break;
+    const std::string text = schema.dump();
+    const auto compiled = constraint::compile(ConstraintParams::Form::json_schema, text);
+    if (compiled) {
+      form.form = ConstraintParams::Form::json_schema;
+      form.text = text;
+    } else if (function.value("strict", Json()) == true) {
+      return bad_value(fmt::format("tools[{}].function.parameters", i), "{}.",
+                       compiled.error().message);
+    }
+    break;
+  }
+  return form;
+}
+
+// A call that must come is begun in the prompt, so that nothing else can; where it is known which,
+// its arguments are bound to a form.
 ApiResult<void> force_call(Prepared& prepared, const TextModel& model,
                            std::vector<TokenId>& prompt) {
   const ModelFacts& facts = model.facts();
@@ -184,7 +205,14 @@ ApiResult<void> force_call(Prepared& prepared, const TextModel& model,
     prompt.push_back(*facts.special.think_end);
     prepared.rules.begins_reasoning = false;
   }
-  const auto begin = text::render_call_begin(facts.tool_style, choice.name);
+  const bool only_one = prepared.rules.tools.size() == 1;
+  const std::string name = only_one ? prepared.rules.tools.front() : choice.name;
+  prepared.form.reset();
+  if (!name.empty()) {
+    BATON_TRY(form, arguments_form(prepared.request.tools, name));
+    prepared.form = std::move(form);
+  }
+  const auto begin = text::render_call_begin(facts.tool_style, name);
   if (!begin) return to_api(begin.error());
   auto ids = model.encode(*begin);
   if (!ids) return to_api(ids.error());
@@ -267,7 +295,7 @@ ApiResult<Prepared> prepare(GenerateRequest request, const TextModel& model) {
 }
 
 ApiResult<GenerateRequest> parse_request(Dialect dialect, const Json& body, const ModelFacts& model,
-                                         const ApiLimits& limits, const ItemMemory* memory) {
+                                         const ApiLimits& limits, const TenantItems* memory) {
   switch (dialect) {
     case Dialect::chat:
       return parse_chat(body, model, limits);
@@ -282,7 +310,7 @@ ApiResult<GenerateRequest> parse_request(Dialect dialect, const Json& body, cons
 }
 
 ApiResult<Prepared> prepare_body(Dialect dialect, std::string_view body, const TextModel& model,
-                                 const ApiLimits& limits, const ItemMemory* memory) {
+                                 const ApiLimits& limits, const TenantItems* memory) {
   BATON_TRY(json, parse_body(body, limits));
   BATON_TRY(request, parse_request(dialect, json, model.facts(), limits, memory));
   return prepare(std::move(request), model);

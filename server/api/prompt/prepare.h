@@ -27,10 +27,10 @@ struct Prepared {
 // The body of a request in this dialect. `memory`: items that it may refer to; may be null.
 ApiResult<GenerateRequest> parse_request(Dialect dialect, const Json& body, const ModelFacts& model,
                                          const ApiLimits& limits,
-                                         const ItemMemory* memory = nullptr);
+                                         const TenantItems* memory = nullptr);
 ApiResult<Prepared> prepare(GenerateRequest request, const TextModel& model);
 ApiResult<Prepared> prepare_body(Dialect dialect, std::string_view body, const TextModel& model,
-                                 const ApiLimits& limits, const ItemMemory* memory = nullptr);
+                                 const ApiLimits& limits, const TenantItems* memory = nullptr);
 
 // The tokens of a chat's prompt, as prepare() has them.
 ApiResult<std::vector<TokenId>> chat_prompt(const GenerateRequest& request, const TextModel& model);

@@ -71,11 +71,12 @@ std::optional<ConstraintSpec> read_format(Fields& fields, const Json& format,
     const std::string at = flat ? param : param + ".json_schema";
     if (!inner.is_object()) {
       fields.fail(bad_value(at, "\"{}\" must be an object with a schema.", at));
-    } else {
-      // Without a schema any object is asked for, as OpenAI reads it.
-      read_one(fields, Kind::json_schema, inner.value("schema", Json::object()), at + ".schema",
-               spec);
+      return spec;
     }
+    const Json schema = inner.value("schema", Json());
+    // Without a schema any object is asked for, as OpenAI reads it.
+    if (schema.is_null()) return ConstraintSpec{Kind::json_object, {}, param};
+    read_one(fields, Kind::json_schema, schema, at + ".schema", spec);
     return spec;
   }
   if (type == "regex" || type == "grammar") {  // as Fireworks and others have it
@@ -92,9 +93,10 @@ std::optional<ConstraintSpec> read_format(Fields& fields, const Json& format,
 }
 
 bool may_name_form(std::string_view body) {
-  for (const std::string_view name : {"\"response_format\"", "\"structured_outputs\"", "\"guided_",
-                                      "\"format\"", "\"json_schema\"", "\"regex\"", "\"ebnf\"",
-                                      "\"grammar\"", "\\u"}) {  // or a name in escapes
+  for (const std::string_view name :
+       {"\"response_format\"", "\"structured_outputs\"", "\"guided_", "\"format\"",
+        "\"json_schema\"", "\"regex\"", "\"ebnf\"", "\"grammar\"", "\"tool_choice\"",
+        "\\u"}) {  // or a name in escapes
     if (body.find(name) != std::string_view::npos) return true;
   }
   return false;

@@ -182,6 +182,7 @@ void read_template_kwargs(Fields& fields, GenerateRequest& request) {
       return fields.fail(unsupported_parameter("chat_template_kwargs." + name,
                                                "only \"thinking\" and \"enable_thinking\" are."));
     }
+    if (value.is_null()) continue;
     if (!value.is_boolean()) {
       return fields.fail(bad_value("chat_template_kwargs." + name,
                                    "\"chat_template_kwargs.{}\" must be true or false.", name));
@@ -274,6 +275,17 @@ void read_thinking(Fields& fields, GenerateRequest& request) {
     set_thinking(request, on);
   }
   read_template_kwargs(fields, request);
+}
+
+ApiResult<void> read_fields_of_chat(const Json& body, std::initializer_list<const char*> others,
+                                    const ModelFacts& model, const ApiLimits& limits,
+                                    GenerateRequest& request) {
+  Json shared = body;
+  for (const char* name : others) shared.erase(name);
+  Fields fields(shared);
+  read_shared_fields(fields, model, limits, request);
+  read_thinking(fields, request);
+  return fields.result();
 }
 
 void check_asks_for_something(Fields& fields, const GenerateRequest& request) {

@@ -18,6 +18,12 @@ void read_stop_strings(Fields& fields, const char* name, const ApiLimits& limits
 // reasoning_effort, reasoning.
 void read_thinking(Fields& fields, GenerateRequest& request);
 
+// What another dialect's body says in a chat's words: all of the above but `others`, names that
+// mean another thing there.
+ApiResult<void> read_fields_of_chat(const Json& body, std::initializer_list<const char*> others,
+                                    const ModelFacts& model, const ApiLimits& limits,
+                                    GenerateRequest& request);
+
 // Refuses a request that asks for no tokens without asking for scores.
 void check_asks_for_something(Fields& fields, const GenerateRequest& request);
 

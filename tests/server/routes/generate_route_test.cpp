@@ -323,6 +323,26 @@ TEST(GenerateRoute, one_failed_prompt_fails_the_answer_and_cancels_the_rest) {
   EXPECT_EQ(server.engine.cancelled, 1);
 }
 
+TEST(GenerateRoute, gaps_are_between_tokens_of_one_choice) {
+  TestServer server;
+  auto client = server.client();
+  server.engine.answer = "abc";
+  client.post("/v1/completions", R"({"prompt":["a","b"],"n":2})");
+  const std::string text = client.get("/metrics").body;
+  const std::string name =
+      R"(vllm:inter_token_latency_seconds_count{engine="0",model_name="fake"})";
+  EXPECT_NE(text.find(name + " 8"), std::string::npos) << "of four choices with three tokens each";
+}
+
+TEST(GenerateRoute, what_was_refused_is_not_counted_as_served) {
+  TestServer server;
+  server.engine.failure = api::unavailable("no_capacity", "Full.", 1);
+  auto client = server.client();
+  EXPECT_EQ(client.post("/v1/completions", R"({"prompt":"a"})").status, 503);
+  const std::string name = R"(vllm:prompt_tokens_total{engine="0",model_name="fake"})";
+  EXPECT_NE(client.get("/metrics").body.find(name + " 0"), std::string::npos);
+}
+
 TEST(GenerateRoute, requests_are_counted_by_how_they_ended) {
   TestServer server;
   auto client = server.client();

@@ -23,6 +23,7 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
   timeline.decode.cached_tokens = 7;
   timeline.first_token = 1s;
   serving.finished(timeline, 3s);
+  serving.retried();
   serving.generated(5);
   serving.generated(2);
   serving.ended("stop", 1s, 5);
@@ -45,7 +46,7 @@ TEST(ServingMetrics, counts_requests_under_the_known_names) {
         R"(baton_per_stage_req_latency_seconds_sum{stage="prefill"} 0.4)",
         R"(baton_per_stage_req_latency_seconds_count{stage="travel"} 1)",
         R"(baton_queue_time_seconds_sum 0.5)", R"(baton_cached_tokens_total 7)",
-        R"(baton_num_aborted_requests_total 1)"}) {
+        R"(baton_num_aborted_requests_total 1)", R"(baton_http_retries_total 1)"}) {
     EXPECT_TRUE(has(text, line)) << line << "\n" << text;
   }
 }

@@ -14,6 +14,9 @@ const testing::FakeModel kModel = testing::FakeModel().make_special();
 const std::string kAll =
     "<think>so</think>well<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}"
     "<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+const std::string kBroken =
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{oops}<｜tool▁call▁end｜>"
+    "<｜tool▁calls▁end｜>";
 const std::string kTools = R"(,"tools":[{"name":"f","input_schema":{}}])";
 const std::string kHead = R"({"max_tokens":99,"messages":[{"role":"user","content":"x"}])";
 
@@ -47,6 +50,17 @@ TEST(AnthropicAnswer, says_why_it_stopped) {
   const Json stopped = Json::parse(answer(R"(,"stop_sequences":["zz"])", events));
   EXPECT_EQ(stopped["stop_reason"], "stop_sequence");
   EXPECT_EQ(stopped["stop_sequence"], "zz");
+}
+
+TEST(AnthropicAnswer, a_stream_has_a_broken_call_as_text) {
+  std::string text, reason;
+  for (const Json& event :
+       events_in(answer(kTools + R"(,"stream":true)", special_events_of(kModel, kBroken)))) {
+    if (event["type"] == "content_block_delta") text += event["delta"].value("text", "");
+    if (event["type"] == "message_delta") reason = event["delta"]["stop_reason"];
+  }
+  EXPECT_EQ(text, kBroken);
+  EXPECT_EQ(reason, "end_turn");
 }
 
 TEST(AnthropicAnswer, a_stream_has_the_events_that_clients_wait_for_in_order) {

@@ -14,6 +14,9 @@ const testing::FakeModel kModel = testing::FakeModel().make_special();
 const std::string kAll =
     "<think>so</think>well<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}"
     "<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+const std::string kBroken =
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{oops}<｜tool▁call▁end｜>"
+    "<｜tool▁calls▁end｜>";
 const std::string kTools = R"(,"tools":[{"type":"function","name":"f"}])";
 
 std::string answer(const std::string& members, std::string_view text,
@@ -69,6 +72,26 @@ TEST(ResponsesAnswer, a_stream_has_the_events_that_clients_wait_for_in_order) {
                        "function_call_arguments.done", "output_item.done", "completed"}));
   EXPECT_EQ(text, "well");
   EXPECT_EQ(arguments, R"({"a":1})");
+}
+
+TEST(ResponsesAnswer, a_stream_takes_no_broken_call_for_a_whole_one) {
+  for (const std::string& text :
+       {kBroken, kAll.substr(0, kAll.find("1}")).substr(kAll.find("<｜"))}) {
+    const auto events = events_in(answer(kTools + R"(,"stream":true)", text));
+    std::string said;
+    std::vector<std::string> ended;
+    for (const Json& event : events) {
+      const auto type = event["type"].get<std::string>();
+      EXPECT_NE(type, "response.function_call_arguments.done");
+      if (type == "response.output_text.delta") said += event["delta"].get<std::string>();
+      if (type == "response.output_item.done") ended.push_back(event["item"]["status"]);
+    }
+    EXPECT_EQ(ended, (std::vector<std::string>{"incomplete", "completed"}));
+    EXPECT_EQ(said, text);
+    const Json& output = events.back()["response"]["output"];
+    ASSERT_EQ(output.size(), 1u);
+    EXPECT_EQ(output[0]["content"][0]["text"], text) << "as the whole answer has it";
+  }
 }
 
 TEST(ResponsesAnswer, the_last_event_has_what_the_whole_answer_would) {

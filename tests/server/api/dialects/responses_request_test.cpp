@@ -87,11 +87,13 @@ TEST(ResponsesRequest, fields_go_where_those_of_a_chat_do) {
 TEST(ResponsesRequest, items_that_are_remembered_may_be_referred_to) {
   const testing::FakeModel model;
   ItemMemory memory(1000);
-  memory.put("msg_1", R"({"type":"message","role":"assistant","content":"a"})");
-  const auto request = parse_responses(
-      Json::parse(R"({"input":[{"role":"user","content":"q"},{"type":"item_reference","id":"msg_1"},
-                      {"role":"user","content":"r"}],"store":false})"),
-      model.facts(), {}, &memory);
+  memory.put("a", "msg_1", R"({"type":"message","role":"assistant","content":"a"})");
+  const auto body = Json::parse(
+      R"({"input":[{"role":"user","content":"q"},{"type":"item_reference","id":"msg_1"},
+                   {"role":"user","content":"r"}],"store":false})");
+  const TenantItems items{memory, "a"}, others{memory, "b"};
+  EXPECT_FALSE(parse_responses(body, model.facts(), {}, &others)) << "another tenant's";
+  const auto request = parse_responses(body, model.facts(), {}, &items);
   ASSERT_TRUE(request) << request.error().message;
   EXPECT_EQ(request->messages[1], Json::parse(R"({"role":"assistant","content":"a"})"));
   EXPECT_FALSE(request->store);

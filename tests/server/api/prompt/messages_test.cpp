@@ -53,7 +53,7 @@ TEST(Messages, mistakes_name_their_place) {
       {R"([{"role":"user","content":[3]}])", "messages[0].content[0]"},
       {R"([{"role":"user","content":[{"type":"image_url"}]}])", "messages[0].content[0].type"},
       {R"([{"role":"user","content":[{"type":"text"}]}])", "messages[0].content[0].text"},
-      {R"([{"role":"user","content":"x","tool_calls":[]}])", "messages[0].tool_calls"},
+      {R"([{"role":"user","content":"x","tool_calls":[{}]}])", "messages[0].tool_calls"},
       {R"([{"role":"assistant","tool_calls":3}])", "messages[0].tool_calls"},
       {R"([{"role":"assistant","tool_calls":[3]}])", "messages[0].tool_calls[0]"},
       {R"([{"role":"assistant","tool_calls":[{"type":"custom"}]}])",

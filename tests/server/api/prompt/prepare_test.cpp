@@ -203,9 +203,35 @@ TEST_F(PrepareSpecial, a_call_that_must_come_is_begun_in_the_prompt) {
   EXPECT_EQ(named.rules.call_begun,
             (std::vector<TokenId>{Model::kCalls, Model::kCall, 'f', Model::kSep}));
   EXPECT_EQ(named.states[0].stop.tokens, std::vector<TokenId>{Model::kCallEnd}) << "one call";
-  const Prepared any = chat(kTools + R"(,"tool_choice":"required","thinking":{"type":"enabled"})");
+  EXPECT_EQ(named.states[0].constraint->form, ConstraintParams::Form::json_object);
+  const std::string required = R"(,"tool_choice":"required","thinking":{"type":"enabled"})";
+  const Prepared only = chat(kTools + required);
+  EXPECT_EQ(prompt(only), prompt(named)) << "there is but one to call";
+  EXPECT_FALSE(only.rules.begins_reasoning);
+  const Prepared any = chat(R"(,"tools":[{"type":"function","function":{"name":"f"}},)"
+                            R"({"type":"function","function":{"name":"g"}}])" +
+                            required);
   EXPECT_TRUE(prompt(any).ends_with("assistant: <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>"));
-  EXPECT_FALSE(any.rules.begins_reasoning);
+  EXPECT_FALSE(any.states[0].constraint);
+}
+
+TEST_F(PrepareSpecial, the_arguments_of_a_call_that_must_come_keep_to_its_schema) {
+  const auto tools = [](const std::string& more) {
+    return R"(,"tool_choice":"required","tools":[{"type":"function","function":{"name":"f",)" +
+           more + "}}]";
+  };
+  const Prepared kept =
+      chat(tools(R"("parameters":{"type":"object","properties":{"a":{"type":"integer"}}})"));
+  EXPECT_EQ(kept.states[0].constraint->form, ConstraintParams::Form::json_schema);
+  EXPECT_FALSE(kept.states[0].constraint->call_begin || kept.states[0].constraint->reasoning_end);
+  const std::string hard = R"("parameters":{"type":"object","not":{}})";
+  EXPECT_EQ(chat(tools(hard)).states[0].constraint->form, ConstraintParams::Form::json_object);
+  const auto strict = prepare_body(
+      Dialect::chat,
+      R"({"messages":[{"role":"user","content":"q"}])" + tools(hard + R"(,"strict":true)") + "}",
+      model_, {});
+  ASSERT_FALSE(strict);
+  EXPECT_EQ(strict.error().param, "tools[0].function.parameters");
 }
 
 TEST_F(PrepareSpecial, a_model_without_markers_can_be_asked_but_not_made_to_call) {
@@ -272,7 +298,8 @@ TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
   EXPECT_EQ(prepared->states[0].constraint->call_begin, testing::FakeModel::kCalls);
   prepared = prepare_chat(head + tools + R"("tool_choice":"required",)" + schema + "}", model, {});
   ASSERT_TRUE(prepared);
-  EXPECT_FALSE(prepared->states[0].constraint) << "a call is all that may come";
+  EXPECT_EQ(prepared->states[0].constraint->form, ConstraintParams::Form::json_object)
+      << "a call is all that may come, with any arguments";
 }
 
 TEST(Prepare, every_kind_of_form_is_understood) {
