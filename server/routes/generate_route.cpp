@@ -6,6 +6,7 @@
 
 #include "server/api/answer/answer.h"
 #include "server/api/answer/explain.h"
+#include "server/routes/request_meter.h"
 
 namespace baton::server {
 
@@ -19,7 +20,8 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
         tenant_(std::move(tenant)),
         exchange_(std::move(exchange)),
         quiet_(context_.executor),
-        arrived_(context_.clock.now()) {}
+        arrived_(context_.clock.now()),
+        meter_(context_.metrics, arrived_) {}
 
   void start(http::Request request);
 
@@ -40,7 +42,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   void fail(const api::ApiError& error);
   void finish();
   void client_gone();
-  void end(const std::string& reason);
+  void end();
   Duration elapsed() const { return context_.clock.now() - arrived_; }
   http::Fields fields(std::string_view type) const;
 
@@ -51,16 +53,13 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   std::unique_ptr<http::Exchange> exchange_;
   boost::asio::steady_timer quiet_;
   Instant arrived_;
+  RequestMeter meter_;
   Duration preparing_{};
-  Instant last_token_{};
-  std::vector<std::optional<Duration>> first_tokens_;  // of each prompt, as measured here
   bool explain_ = false;
   bool streaming_ = false;
   bool begun_ = false;  // the status line is out
   bool ended_ = false;
-  size_t open_ = 0;  // prompts that are not finished
-  std::string finished_reason_ = "stop";
-  uint64_t tokens_ = 0;
+  size_t open_ = 0;             // prompts that are not finished
   uint64_t cached_tokens_ = 0;  // of the prompts that are finished
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
@@ -122,7 +121,6 @@ void GenerateSession::prepared(api::ApiResult<api::Prepared> result) {
 void GenerateSession::submit() {
   preparing_ = elapsed();
   open_ = prepared_->states.size();
-  first_tokens_.resize(open_);
   for (size_t i = 0; i < prepared_->states.size(); ++i) submit_one(i);
 }
 
@@ -130,11 +128,14 @@ void GenerateSession::submit_one(size_t prompt) {
   RequestState& state = prepared_->states[prompt];
   state.tenant = tenant_;
   if (!prepared_->request.seed) state.sampling.seed = context_.draw();
-  context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
+  meter_.asked(state);
   GenerationEvents events;
   const auto weak = weak_from_this();
   events.on_scores = [weak, prompt](const PromptScoreRun& run) {
-    if (auto self = weak.lock(); self && !self->ended_) self->answer_->scores(prompt, run);
+    if (auto self = weak.lock(); self && !self->ended_) {
+      self->meter_.alive(prompt);
+      self->answer_->scores(prompt, run);
+    }
   };
   events.on_tokens = [weak, prompt](std::span<const TokenEvent> tokens) {
     if (auto self = weak.lock()) self->on_tokens(prompt, tokens);
@@ -178,21 +179,7 @@ void GenerateSession::begin() {
 
 void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> events) {
   if (ended_ || events.empty()) return;
-  const Instant now = context_.clock.now();
-  if (tokens_ == 0) {
-    context_.metrics.first_token(now - arrived_);
-  } else {
-    // Tokens that come together are a step's: the gap is shared among them.
-    const Duration gap = (now - last_token_) / static_cast<int64_t>(events.size());
-    for (size_t i = 0; i < events.size(); ++i) context_.metrics.token_gap(gap);
-  }
-  if (!first_tokens_[prompt]) first_tokens_[prompt] = now - arrived_;
-  last_token_ = now;
-  tokens_ += events.size();
-  context_.metrics.generated(events.size());
-  for (const auto& event : events) {
-    if (event.finish == FinishReason::length) finished_reason_ = "length";
-  }
+  meter_.tokens(prompt, events, context_.clock.now());
   std::string out;
   answer_->tokens(prompt, events, out);
   if (!streaming_) return;
@@ -202,10 +189,10 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
 
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
-  context_.metrics.finished(timeline, elapsed());
+  meter_.finished(prompt, timeline, context_.clock.now());
   cached_tokens_ += timeline.decode.cached_tokens;
   if (explain_) {
-    const Duration measured = first_tokens_[prompt].value_or(elapsed());
+    const Duration measured = meter_.first_token(prompt).value_or(elapsed());
     if (!explained_.empty()) explained_ += ',';
     explained_ += api::explain_json(with_preparation(timeline, preparing_, measured));
   }
@@ -230,7 +217,7 @@ void GenerateSession::finish() {
     response.body = std::move(out);
     exchange_->respond(std::move(response));
   }
-  end(finished_reason_);
+  end();
 }
 
 void GenerateSession::fail(const api::ApiError& error) {
@@ -247,17 +234,19 @@ void GenerateSession::fail(const api::ApiError& error) {
     response.body = api::error_json(error, dialect_);
     exchange_->respond(std::move(response));
   }
-  end("error");
+  meter_.failed(error, context_.clock.now());
+  end();
 }
 
 void GenerateSession::client_gone() {
-  if (!ended_) end("abort");
+  if (ended_) return;
+  meter_.left(context_.clock.now());
+  end();
 }
 
-void GenerateSession::end(const std::string& reason) {
+void GenerateSession::end() {
   ended_ = true;
   quiet_.cancel();
-  if (prepared_) context_.metrics.ended(reason, elapsed(), tokens_);
   // We may be inside a callback of what is destroyed here; it goes in a turn of its own.
   boost::asio::post(context_.executor, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->route_.sessions_.erase(self.get());

@@ -23,6 +23,8 @@ class ServingMetrics {
   // Where the time went of a prompt that has got all its tokens.
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
+  // `reason`: one of few (RequestMeter).
+  void rejected(const std::string& reason);
   // `reason`: "stop", "length", "abort" or "error".
   // `generated_tokens`: of the whole answer, counted before.
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);

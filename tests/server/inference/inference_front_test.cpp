@@ -243,6 +243,31 @@ TEST_F(InferenceFrontTest, says_in_the_metrics_where_the_time_went) {
                                    "model_name=\"fake\"} 1"));
 }
 
+TEST_F(InferenceFrontTest, times_each_choice_and_counts_what_was_refused_as_that_alone) {
+  engine.hold = true;
+  rpc::GenerateCall call = text_call();
+  call.choices = 2;
+  Heard heard, full;
+  generate(call, heard);
+  until([&] { return engine.running() == 1; });
+  for (size_t i = 0; i < 2; ++i) {
+    clock.advance(3s);
+    engine.push({testing::events_of("hello", 0, FinishReason::length)[i],
+                 testing::events_of("hello", 1, FinishReason::length)[i]});
+  }
+  engine.hold = false;
+  engine.failure = api::to_api(fail(ErrorCode::resource_exhausted, "Full."), 3s);
+  generate(text_call(), full);
+  until([&] { return full.error.has_value(); });
+  const std::string text = serving.render({});
+  const std::string labels = R"({engine="0",model_name="fake"} )";
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:inter_token_latency_seconds_sum" + labels + "6"));
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:inter_token_latency_seconds_count" + labels + "2"));
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:request_prompt_tokens_count" + labels + "1"));
+  EXPECT_THAT(text,
+              ::testing::HasSubstr(R"(baton_requests_rejected_total{reason="queue_full"} 1)"));
+}
+
 TEST_F(InferenceFrontTest, a_draining_front_refuses) {
   front.drain();
   Heard heard;
