@@ -95,7 +95,7 @@ void InferenceFront::start(std::unique_ptr<Speaker> speaker, const rpc::Generate
   }
   // Any size may come: parsed and tokenized where it holds nobody up.
   auto result = std::make_shared<std::optional<api::ApiResult<api::Prepared>>>();
-  const auto work = [result, parse = std::move(parse), seed_given = asked.seed_given,
+  const auto work = [result, parse = std::move(parse), seed_given = asked.given.seed,
                      seed = context_.draw(), &model = context_.model] {
     auto request = parse();
     *result = request ? api::prepare(*std::move(request), model)

@@ -173,7 +173,8 @@ TEST_F(InferenceFrontTest, every_field_reaches_the_request) {
   rpc::GenerateCall call;
   call.prompt = std::vector<TokenId>{1, 2};
   call.choices = 2;
-  call.seed_given = call.max_tokens_given = true;
+  call.given = {true, true, true, true, true, true, true, true};
+  call.max_tokens_given = true;
   call.sampling = {0.1f, 0.3f, 7, 0.2f, 1.5f, -1.5f, 1.1f, ~uint64_t{0}, {{3, -2.5f}, {9, 1}}};
   call.stop = {4, 2, true, {"x"}, {5}, true};
   call.report = {true, 3, false, true};
@@ -192,9 +193,25 @@ TEST_F(InferenceFrontTest, every_field_reaches_the_request) {
   EXPECT_EQ(state.time_left, Duration(3s));
 }
 
+TEST_F(InferenceFrontTest, the_models_own_defaults_stand_where_nothing_is_given) {
+  model.edit().sampling = {.temperature = 0.6f, .top_p = 0.95f, .top_k = 40, .min_p = 0.1f};
+  rpc::GenerateCall call = text_call();
+  call.sampling.min_p = 0;
+  call.given.min_p = true;
+  Heard heard;
+  generate(std::move(call), heard);
+  until([&] { return heard.usage.has_value(); });
+  const SamplingParams& sampling = engine.seen[0].sampling;
+  EXPECT_FLOAT_EQ(sampling.temperature, 0.6f);
+  EXPECT_FLOAT_EQ(sampling.top_p, 0.95f);
+  EXPECT_EQ(sampling.top_k, 40u);
+  EXPECT_EQ(sampling.min_p, 0);
+}
+
 TEST_F(InferenceFrontTest, the_rules_are_those_of_http) {
   rpc::GenerateCall hot = text_call();
   hot.sampling.temperature = 9;
+  hot.given.temperature = true;
   rpc::GenerateCall other = text_call();
   other.model = "other";
   Heard first, second;
