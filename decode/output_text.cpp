@@ -22,6 +22,11 @@ OutputText::OutputText(const text::Tokenizer& tokenizer, const RequestState& req
     stop_tokens_.insert(stop_tokens_.end(), end_tokens.begin(), end_tokens.end());
   std::sort(stop_tokens_.begin(), stop_tokens_.end());
   stop_tokens_.erase(std::unique(stop_tokens_.begin(), stop_tokens_.end()), stop_tokens_.end());
+  if (!request.stop.include_string) return;
+  for (const TokenId token : stop_tokens_) {
+    const bool is_end = std::ranges::find(end_tokens, token) != end_tokens.end();
+    if (!is_end && !parts_.is_marker(token)) said_stop_tokens_.push_back(token);
+  }
 }
 
 TokenEvent OutputText::push(TokenId token) {
@@ -30,7 +35,8 @@ TokenEvent OutputText::push(TokenId token) {
   event.choice = choice_;
   event.index = tokens_++;
   event.token = token;
-  if (std::binary_search(stop_tokens_.begin(), stop_tokens_.end(), token)) {
+  const bool stops = std::ranges::binary_search(stop_tokens_, token);
+  if (stops && !std::ranges::binary_search(said_stop_tokens_, token)) {
     finish(event, FinishReason::stop);  // the token itself is no text
     return event;
   }
@@ -41,21 +47,27 @@ TokenEvent OutputText::push(TokenId token) {
     return event;
   }
   parts_.push(token);
-  std::string text = detokenizer_.push(token);
+  say(event, detokenizer_.push(token));
+  if (finished_) return event;
+  if (stops) {
+    finish(event, FinishReason::stop);
+  } else if (tokens_ >= max_tokens_) {
+    finish(event, FinishReason::length);
+  }
+  return event;
+}
+
+void OutputText::say(TokenEvent& event, std::string text) {
   if (tokens_ <= min_tokens_ || parts_.part() != Part::content) {
     event.text = std::move(text);  // too early for a stop string, or not the place
-  } else {
-    text::StopStrings::Output out = stops_.feed(text);
-    event.text = std::move(out.emit);
-    if (out.stopped) {
-      event.stop_string = strings_[*out.which];
-      event.finish = FinishReason::stop;
-      finished_ = true;
-      return event;
-    }
+    return;
   }
-  if (tokens_ >= max_tokens_) finish(event, FinishReason::length);
-  return event;
+  text::StopStrings::Output out = stops_.feed(text);
+  event.text = std::move(out.emit);
+  if (!out.stopped) return;
+  event.stop_string = strings_[*out.which];
+  event.finish = FinishReason::stop;
+  finished_ = true;
 }
 
 void OutputText::finish(TokenEvent& event, FinishReason reason) {

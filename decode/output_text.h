@@ -4,8 +4,9 @@
 // a replay does, gives the same texts. Text that may still turn out to be part of a character or of
 // a stop string is held back and comes with a later event, at the latest with the one that ends the
 // choice. A marker (PartParams) is no text itself: what was held back before it comes with it, and
-// stop strings are looked for in content only. Thread safety: its owner's; the tokenizer must
-// outlive it.
+// stop strings are looked for in content only. What ends a choice is no text either, unless the
+// request wants its stop strings and tokens; the model's own end never is. Thread safety: its
+// owner's; the tokenizer must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ class OutputText {
   const std::vector<TokenId>& stop_tokens() const { return stop_tokens_; }  // masked by min_tokens
 
  private:
+  void say(TokenEvent& event, std::string text);
   void finish(TokenEvent& event, FinishReason reason);
   void end_part(TokenEvent& event);
 
@@ -41,6 +43,7 @@ class OutputText {
   PartTracker parts_;
   std::vector<std::string> strings_;
   std::vector<TokenId> stop_tokens_;
+  std::vector<TokenId> said_stop_tokens_;  // those that are text; ascending
   ChoiceIndex choice_ = 0;
   uint32_t min_tokens_ = 0;
   uint32_t max_tokens_ = 0;

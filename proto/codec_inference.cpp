@@ -65,13 +65,36 @@ PromptInput decode_prompt(const v1::GenerateRequest& from, Fault& fault) {
   return {};
 }
 
+void encode_sampling(const SamplingParams& from, const SamplingGiven& given,
+                     v1::SamplingParams* to) {
+  encode(from, to);
+  if (!given.temperature) to->clear_temperature();
+  if (!given.top_p) to->clear_top_p();
+  if (!given.top_k) to->clear_top_k();
+  if (!given.min_p) to->clear_min_p();
+  if (!given.presence_penalty) to->clear_presence_penalty();
+  if (!given.frequency_penalty) to->clear_frequency_penalty();
+  if (!given.repetition_penalty) to->clear_repetition_penalty();
+  if (!given.seed) to->clear_seed();
+}
+
+SamplingGiven given_in(const v1::SamplingParams& from) {
+  return {.temperature = from.has_temperature(),
+          .top_p = from.has_top_p(),
+          .top_k = from.has_top_k(),
+          .min_p = from.has_min_p(),
+          .presence_penalty = from.has_presence_penalty(),
+          .frequency_penalty = from.has_frequency_penalty(),
+          .repetition_penalty = from.has_repetition_penalty(),
+          .seed = from.has_seed()};
+}
+
 // What a GenerateRequest and a ChatRequest have in common.
 template <class Wire>
 void encode_params(const GenerateCall& from, Wire* to) {
   to->set_model(utf8(from.model));
   to->set_choices(from.choices);
-  encode(from.sampling, to->mutable_sampling());
-  if (!from.seed_given) to->mutable_sampling()->clear_seed();
+  encode_sampling(from.sampling, from.given, to->mutable_sampling());
   encode(from.stop, to->mutable_stop());
   if (!from.max_tokens_given) to->mutable_stop()->clear_max_tokens();
   encode(from.report, to->mutable_report());
@@ -84,7 +107,7 @@ void decode_params(const Wire& from, GenerateCall& to, Fault& fault) {
   to.model = from.model();
   to.choices = from.choices() == 0 ? 1 : from.choices();
   to.sampling = decode(from.sampling(), fault);
-  to.seed_given = from.sampling().has_seed();
+  to.given = given_in(from.sampling());
   to.stop = decode(from.stop(), fault);
   to.max_tokens_given = from.stop().has_max_tokens();
   to.report = decode(from.report());

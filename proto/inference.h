@@ -42,12 +42,25 @@ struct ChatMessage {
 // Text (special tokens are read as such), token ids, or a conversation (special tokens stay text).
 using PromptInput = std::variant<std::string, std::vector<TokenId>, std::vector<ChatMessage>>;
 
+// Which of SamplingParams' fields a client gave; the others are the handler's to choose.
+struct SamplingGiven {
+  bool temperature = false;
+  bool top_p = false;
+  bool top_k = false;
+  bool min_p = false;
+  bool presence_penalty = false;
+  bool frequency_penalty = false;
+  bool repetition_penalty = false;
+  bool seed = false;
+  friend bool operator==(const SamplingGiven&, const SamplingGiven&) = default;
+};
+
 struct GenerateCall {
   std::string model;
   PromptInput prompt;
   uint32_t choices = 1;
-  SamplingParams sampling;        // its seed counts only if `seed_given`
-  bool seed_given = false;        // else the handler draws one
+  SamplingParams sampling;  // lists count as they are, the rest only if `given`
+  SamplingGiven given;
   StopParams stop;                // its max_tokens counts only if `max_tokens_given`
   bool max_tokens_given = false;  // else the handler's default
   ReportParams report;

@@ -6,17 +6,22 @@ using api::Json;
 
 namespace {
 
-Json sampling_json(const SamplingParams& sampling) {
+// What wasn't given is left out, so that the model's own defaults stand.
+Json sampling_json(const SamplingParams& sampling, const rpc::SamplingGiven& given) {
   Json bias = Json::object();
   for (const auto& [id, value] : sampling.logit_bias) bias[std::to_string(id)] = value;
-  Json body = {{"temperature", sampling.temperature},
-               {"top_p", sampling.top_p},
-               {"top_k", sampling.top_k},
-               {"min_p", sampling.min_p},
-               {"presence_penalty", sampling.presence_penalty},
-               {"frequency_penalty", sampling.frequency_penalty},
-               {"repetition_penalty", sampling.repetition_penalty},
-               {"logit_bias", std::move(bias)}};
+  Json body = {{"logit_bias", std::move(bias)}};
+  const auto add = [&](bool is_given, const char* name, auto value) {
+    if (is_given) body[name] = value;
+  };
+  add(given.temperature, "temperature", sampling.temperature);
+  add(given.top_p, "top_p", sampling.top_p);
+  add(given.top_k, "top_k", sampling.top_k);
+  add(given.min_p, "min_p", sampling.min_p);
+  add(given.presence_penalty, "presence_penalty", sampling.presence_penalty);
+  add(given.frequency_penalty, "frequency_penalty", sampling.frequency_penalty);
+  add(given.repetition_penalty, "repetition_penalty", sampling.repetition_penalty);
+  add(given.seed, "seed", static_cast<int64_t>(sampling.seed));
   if (!sampling.allowed.empty()) body["allowed_token_ids"] = sampling.allowed;
   return body;
 }
@@ -68,11 +73,10 @@ std::optional<Json> tool_choice_json(const rpc::ChatCall& call) {
 }  // namespace
 
 Json body_of(const rpc::GenerateCall& call) {
-  Json body = sampling_json(call.sampling);
+  Json body = sampling_json(call.sampling, call.given);
   body["model"] = call.model;
   body["n"] = call.choices;
   body["priority"] = call.priority;
-  if (call.seed_given) body["seed"] = static_cast<int64_t>(call.sampling.seed);
   if (call.max_tokens_given) body["max_tokens"] = call.stop.max_tokens;
   body["min_tokens"] = call.stop.min_tokens;
   body["ignore_eos"] = call.stop.ignore_eos;

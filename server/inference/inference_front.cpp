@@ -5,6 +5,7 @@
 #include "server/api/prompt/tokenize.h"
 #include "server/inference/call_body.h"
 #include "server/inference/speaker.h"
+#include "server/routes/request_meter.h"
 
 namespace baton::server {
 
@@ -20,15 +21,15 @@ api::ApiError too_many() {
 }  // namespace
 
 struct InferenceFront::Call {
+  Call(ServingMetrics& metrics, Instant arrived) : meter(metrics, arrived) {}
+
   std::unique_ptr<Speaker> speaker;
   std::optional<api::Prepared> prepared;
   std::unique_ptr<Generation> generation;
-  Instant arrived;
+  RequestMeter meter;
   rpc::Usage usage;
   std::string tenant;
-  bool submitted = false;
   bool ended = false;
-  std::string reason = "stop";
 };
 
 InferenceFront::InferenceFront(GenerateContext context, const ApiKeys& keys)
@@ -75,13 +76,15 @@ void InferenceFront::chat(rpc::ChatCall call, std::unique_ptr<rpc::ChatSink> sin
 
 void InferenceFront::start(std::unique_ptr<Speaker> speaker, const rpc::GenerateCall& asked,
                            Parse parse) {
-  auto running = std::make_shared<Call>();
+  auto running = std::make_shared<Call>(context_.metrics, context_.clock.now());
   running->speaker = std::move(speaker);
-  running->arrived = context_.clock.now();
   running->tenant = keys_.tenant_of(asked.api_key);
   calls_.emplace(running.get(), running);
   running->speaker->on_cancel([this, weak = std::weak_ptr<Call>(running)] {
-    if (auto self = weak.lock()) end(self, "abort");
+    auto self = weak.lock();
+    if (!self || self->ended) return;
+    self->meter.left(context_.clock.now());
+    end(self);
   });
   if (draining_) {
     return refuse(running, api::unavailable("draining", "This server is shutting down.", 5));
@@ -93,7 +96,7 @@ void InferenceFront::start(std::unique_ptr<Speaker> speaker, const rpc::Generate
   }
   // Any size may come: parsed and tokenized where it holds nobody up.
   auto result = std::make_shared<std::optional<api::ApiResult<api::Prepared>>>();
-  const auto work = [result, parse = std::move(parse), seed_given = asked.seed_given,
+  const auto work = [result, parse = std::move(parse), seed_given = asked.given.seed,
                      seed = context_.draw(), &model = context_.model] {
     auto request = parse();
     *result = request ? api::prepare(*std::move(request), model)
@@ -116,31 +119,24 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, std::optional<Dur
   state.time_left = time_left;
   state.tenant = call->tenant;
   call->usage.prompt_tokens = static_cast<uint32_t>(state.prompt.size());
-  call->submitted = true;
   call->speaker->begin(*call->prepared);
-  context_.metrics.begun(state.prompt.size(), state.choices, state.stop.max_tokens);
+  call->meter.asked(state);
   GenerationEvents events;
   const auto weak = std::weak_ptr<Call>(call);
   events.on_tokens = [this, weak](std::span<const TokenEvent> tokens) {
     auto self = weak.lock();
     if (!self || self->ended) return;
-    if (self->usage.completion_tokens == 0) {
-      context_.metrics.first_token(context_.clock.now() - self->arrived);
-    }
+    self->meter.tokens(0, tokens, context_.clock.now());
     self->usage.completion_tokens += static_cast<uint32_t>(tokens.size());
-    context_.metrics.generated(tokens.size());
-    for (const auto& token : tokens) {
-      if (token.finish == FinishReason::length) self->reason = "length";
-    }
     self->speaker->say(tokens);
   };
   events.on_finished = [this, weak](const Timeline& timeline) {
     auto self = weak.lock();
     if (!self || self->ended) return;
-    context_.metrics.finished(timeline, context_.clock.now() - self->arrived);
+    self->meter.finished(0, timeline, context_.clock.now());
     self->usage.cached_tokens = timeline.decode.cached_tokens;
     self->speaker->finish(self->usage);
-    end(self, self->reason);
+    end(self);
   };
   events.on_failed = [this, weak](const api::ApiError& error) {
     if (auto self = weak.lock()) refuse(self, error);
@@ -151,16 +147,13 @@ void InferenceFront::submit(const std::shared_ptr<Call>& call, std::optional<Dur
 void InferenceFront::refuse(const std::shared_ptr<Call>& call, const api::ApiError& error) {
   if (call->ended) return;
   call->speaker->refuse(to_refusal(error));
-  end(call, "error");
+  call->meter.failed(error, context_.clock.now());
+  end(call);
 }
 
-void InferenceFront::end(const std::shared_ptr<Call>& call, const std::string& reason) {
+void InferenceFront::end(const std::shared_ptr<Call>& call) {
   if (call->ended) return;
   call->ended = true;
-  if (call->submitted) {
-    context_.metrics.ended(reason, context_.clock.now() - call->arrived,
-                           call->usage.completion_tokens);
-  }
   // We may be inside a callback of what the call owns; it goes in a turn of its own.
   calls_.erase(call.get());
   boost::asio::post(context_.executor, [call] { call->generation.reset(); });

@@ -37,7 +37,7 @@ class InferenceFront final : public rpc::InferenceHandler {
   void start(std::unique_ptr<Speaker> speaker, const rpc::GenerateCall& asked, Parse parse);
   void submit(const std::shared_ptr<Call>& call, std::optional<Duration> time_left);
   void refuse(const std::shared_ptr<Call>& call, const api::ApiError& error);
-  void end(const std::shared_ptr<Call>& call, const std::string& reason);
+  void end(const std::shared_ptr<Call>& call);
   template <class Answer>
   void ask(std::function<api::ApiResult<Answer>()> work, rpc::Reply<Answer> reply);
 

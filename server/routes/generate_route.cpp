@@ -9,14 +9,9 @@
 
 #include "server/api/answer/answer.h"
 #include "server/api/answer/explain.h"
+#include "server/routes/request_meter.h"
 
 namespace baton::server {
-
-namespace {
-
-constexpr Instant kNever = Instant::min();
-
-}  // namespace
 
 class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
  public:
@@ -25,10 +20,11 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
       : route_(route),
         context_(route.context_),
         exchange_(std::move(exchange)),
+        arrived_(context_.clock.now()),
+        meter_(context_.metrics, arrived_),
         dialect_(dialect),
         tenant_(std::move(tenant)),
-        quiet_(context_.executor),
-        arrived_(context_.clock.now()) {}
+        quiet_(context_.executor) {}
 
   void start(http::Request request);
 
@@ -45,13 +41,11 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   void arm_quiet_start();
   void begin();
   void on_tokens(size_t prompt, std::span<const TokenEvent> events);
-  void count_begun(size_t prompt);
-  void measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now);
   void on_finished(size_t prompt, const Timeline& timeline);
   void fail(const api::ApiError& error);
   void finish();
   void client_gone();
-  void end(const std::string& reason);
+  void end();
   Duration elapsed() const { return context_.clock.now() - arrived_; }
   http::Fields fields(std::string_view type) const;
 
@@ -60,9 +54,8 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   GenerateContext& context_;
   std::unique_ptr<api::Answer> answer_;
   std::unique_ptr<http::Exchange> exchange_;
-  std::vector<Instant> last_tokens_;  // [prompts * choices]
-  uint64_t tokens_ = 0;
-  size_t silent_ = 0;  // prompts without a token yet
+  Instant arrived_;
+  RequestMeter meter_;
   bool explain_ = false;
   bool streaming_ = false;
   bool begun_ = false;  // the status line is out
@@ -71,12 +64,8 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
 
   std::string tenant_;
   boost::asio::steady_timer quiet_;
-  Instant arrived_;
   Duration preparing_{};
-  std::vector<std::optional<Duration>> first_tokens_;  // of each prompt, as measured here
-  std::vector<std::pair<size_t, uint64_t>> asked_;     // of each prompt: its tokens, the answer's
-  size_t open_ = 0;                                    // prompts that are not finished
-  std::string finished_reason_ = "stop";
+  size_t open_ = 0;             // prompts that are not finished
   uint64_t cached_tokens_ = 0;  // of the prompts that are finished
   std::string explained_;
   std::vector<std::unique_ptr<Generation>> generations_;
@@ -150,11 +139,6 @@ void GenerateSession::prepared(api::ApiResult<api::Prepared> result) {
 void GenerateSession::submit() {
   preparing_ = elapsed();
   open_ = prepared_->states.size();
-  first_tokens_.resize(open_);
-  silent_ = open_;
-  last_tokens_.resize(open_ * prepared_->request.choices, kNever);
-  for (const RequestState& state : prepared_->states)
-    asked_.push_back({state.prompt.size(), state.stop.max_tokens});
   for (size_t i = 0; i < prepared_->states.size(); ++i) submit_one(i);
 }
 
@@ -162,10 +146,14 @@ void GenerateSession::submit_one(size_t prompt) {
   RequestState& state = prepared_->states[prompt];
   state.tenant = tenant_;
   if (!prepared_->request.seed) state.sampling.seed = context_.draw();
+  meter_.asked(state);
   GenerationEvents events;
   const auto weak = weak_from_this();
   events.on_scores = [weak, prompt](const PromptScoreRun& run) {
-    if (auto self = weak.lock(); self && !self->ended_) self->answer_->scores(prompt, run);
+    if (auto self = weak.lock(); self && !self->ended_) {
+      self->meter_.alive(prompt);
+      self->answer_->scores(prompt, run);
+    }
   };
   events.on_tokens = [weak, prompt](std::span<const TokenEvent> tokens) {
     if (auto self = weak.lock()) self->on_tokens(prompt, tokens);
@@ -209,19 +197,7 @@ void GenerateSession::begin() {
 
 void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> events) {
   if (ended_ || events.empty()) return;
-  const Instant now = context_.clock.now();
-  if (tokens_ == 0) context_.metrics.first_token(now - arrived_);
-  if (silent_ > 0 && !first_tokens_[prompt]) {
-    first_tokens_[prompt] = now - arrived_;
-    --silent_;
-    count_begun(prompt);
-  }
-  measure_gaps(prompt, events, now);
-  tokens_ += events.size();
-  context_.metrics.generated(events.size());
-  for (const auto& event : events) {
-    if (event.finish == FinishReason::length) finished_reason_ = "length";
-  }
+  meter_.tokens(prompt, events, context_.clock.now());
   std::string& out = route_.out_;
   out.clear();
   answer_->tokens(prompt, events, out);
@@ -230,33 +206,12 @@ void GenerateSession::on_tokens(size_t prompt, std::span<const TokenEvent> event
   exchange_->write(out);
 }
 
-// A request counts once it is served: one that was refused is none, and will be sent again.
-void GenerateSession::count_begun(size_t prompt) {
-  const auto [tokens, answer] = asked_[prompt];
-  context_.metrics.begun(tokens, prepared_->request.choices, answer);
-}
-
-// Tokens of a choice that come together are a step's: the gap before the first is shared by all.
-void GenerateSession::measure_gaps(size_t prompt, std::span<const TokenEvent> events, Instant now) {
-  for (size_t i = 0; i < events.size(); ++i) {
-    const ChoiceIndex choice = events[i].choice;
-    const auto same = [&](const TokenEvent& event) { return event.choice == choice; };
-    if (std::ranges::any_of(events.first(i), same)) continue;
-    const auto count = std::ranges::count_if(events.subspan(i), same);
-    Instant& last = last_tokens_.at(prompt * prepared_->request.choices + choice);
-    for (auto left = last == kNever ? 0 : count; left > 0; --left)
-      context_.metrics.token_gap((now - last) / count);
-    last = now;
-  }
-}
-
 void GenerateSession::on_finished(size_t prompt, const Timeline& timeline) {
   if (ended_) return;
-  if (!first_tokens_[prompt]) count_begun(prompt);  // its scores were all that was asked for
-  context_.metrics.finished(timeline, elapsed());
+  meter_.finished(prompt, timeline, context_.clock.now());
   cached_tokens_ += timeline.decode.cached_tokens;
   if (explain_) {
-    const Duration measured = first_tokens_[prompt].value_or(elapsed());
+    const Duration measured = meter_.first_token(prompt).value_or(elapsed());
     if (!explained_.empty()) explained_ += ',';
     explained_ += api::explain_json(with_preparation(timeline, preparing_, measured));
   }
@@ -281,7 +236,7 @@ void GenerateSession::finish() {
     response.body = std::move(out);
     exchange_->respond(std::move(response));
   }
-  end(finished_reason_);
+  end();
 }
 
 void GenerateSession::fail(const api::ApiError& error) {
@@ -298,17 +253,19 @@ void GenerateSession::fail(const api::ApiError& error) {
     response.body = api::error_json(error, dialect_);
     exchange_->respond(std::move(response));
   }
-  end("error");
+  meter_.failed(error, context_.clock.now());
+  end();
 }
 
 void GenerateSession::client_gone() {
-  if (!ended_) end("abort");
+  if (ended_) return;
+  meter_.left(context_.clock.now());
+  end();
 }
 
-void GenerateSession::end(const std::string& reason) {
+void GenerateSession::end() {
   ended_ = true;
   quiet_.cancel();
-  if (prepared_) context_.metrics.ended(reason, elapsed(), tokens_);
   // We may be inside a callback of what is destroyed here; it goes in a turn of its own.
   boost::asio::post(context_.executor, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->route_.sessions_.erase(self.get());

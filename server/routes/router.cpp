@@ -242,6 +242,7 @@ std::optional<api::ApiError> Router::judge(const http::Request& head, const Rout
     if (auto bad = judge_media(head)) return bad;
   }
   if (route && route->serves && draining_) {
+    context_.metrics.rejected("draining");
     return api::unavailable("draining", "This server is shutting down.", 5);
   }
   return std::nullopt;

@@ -160,6 +160,13 @@ void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
 
 void ServingMetrics::retried() { retries_.Increment(); }
 
+void ServingMetrics::rejected(const std::string& reason) {
+  metrics_
+      .counter("baton_requests_rejected_total", "Requests that were refused before they began.",
+               {{"reason", reason}})
+      .Increment();
+}
+
 void ServingMetrics::ended(const std::string& reason, Duration since_arrival,
                            uint64_t generated_tokens) {
   Labels labels = labels_;

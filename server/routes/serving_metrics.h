@@ -25,6 +25,8 @@ class ServingMetrics {
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
   void retried();  // a request that its client says to have sent before
+  // `reason`: one of few (RequestMeter).
+  void rejected(const std::string& reason);
   // `reason`: "stop", "length", "abort" or "error".
   // `generated_tokens`: of the whole answer, counted before.
   void ended(const std::string& reason, Duration since_arrival, uint64_t generated_tokens);

@@ -55,6 +55,21 @@ TEST_F(OutputTextTest, AnEndTokenMayBeIgnoredAndOthersMayBeAdded) {
   EXPECT_EQ(joined(events), "AC");
 }
 
+TEST_F(OutputTextTest, AStopTokenIsTextWhereTheRequestWantsItButTheModelsEndNeverIs) {
+  request_.report.skip_special_tokens = false;
+  request_.stop.include_string = true;
+  request_.stop.tokens = {kB, kSecondHalf, simulation::kEndToken};
+  request_.stop.strings = {"AC"};
+  auto events = say({kA, kB});
+  EXPECT_EQ(events[1].finish, FinishReason::stop);
+  EXPECT_EQ(events[1].stop_string, "");
+  EXPECT_EQ(joined(events), "AB") << "what was held back comes before it";
+  EXPECT_EQ(joined(say({kC, kFirstHalf, kSecondHalf})), "C\xc3\xa9");
+  EXPECT_EQ(joined(say({kC, simulation::kEndToken})), "C");
+  request_.parts.markers = {{kB, Part::tool}};
+  EXPECT_EQ(joined(say({kC, kB})), "C") << "a marker is no text";
+}
+
 TEST_F(OutputTextTest, AStopStringIsHeldBackCutOffAndNamed) {
   request_.stop.strings = {"", "BC"};
   const auto events = say({kA, kB, kC});

@@ -125,6 +125,7 @@ TEST(CodecRefuses, a_public_call_with_the_field_at_fault) {
   GenerateCall call;
   call.prompt = "text";
   call.sampling.temperature = std::numeric_limits<float>::quiet_NaN();
+  call.given.temperature = true;
   const auto parsed = parse_text<GenerateCall>(serialize(call));
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument);

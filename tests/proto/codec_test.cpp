@@ -299,13 +299,19 @@ TEST(Codec, generate_call_with_every_kind_of_prompt) {
   }
 }
 
-TEST(Codec, a_call_without_seed_and_max_tokens_says_so) {
+TEST(Codec, a_call_says_what_it_gives_and_what_it_leaves_open) {
   GenerateCall m;
   m.sampling.seed = 5;
+  m.sampling.top_k = 7;
   m.stop.max_tokens = 99;
-  const auto back = round_trip(m);
-  EXPECT_FALSE(back.seed_given);
+  auto back = round_trip(m);
+  EXPECT_EQ(back.given, SamplingGiven());
+  EXPECT_EQ(back.sampling, SamplingParams());
   EXPECT_FALSE(back.max_tokens_given);
+  m.sampling = {};
+  m.given = {.temperature = true, .top_k = true, .min_p = true, .presence_penalty = true};
+  back = round_trip(m);
+  EXPECT_EQ(back.given, m.given) << "a zero that was given is one";
 }
 
 TEST(Codec, generate_events) {

@@ -222,10 +222,14 @@ inline void fill(Counter& c, rpc::ScoredToken& to) {
 }
 // All but the prompt, the key and the time left, which travel elsewhere.
 inline void fill(Counter& c, rpc::GenerateCall& to) {
-  auto& [model, prompt, choices, sampling, seed_given, stop, max_tokens_given, report, priority,
+  auto& [model, prompt, choices, sampling, given, stop, max_tokens_given, report, priority,
          request_id, api_key, time_left] = to;
   fill_all(c, model, choices, sampling, stop, report, priority, request_id);
-  fill_flag(seed_given);
+  auto& [temperature, top_p, top_k, min_p, presence, frequency, repetition, seed] = given;
+  for (bool* flag :
+       {&temperature, &top_p, &top_k, &min_p, &presence, &frequency, &repetition, &seed}) {
+    fill_flag(*flag);
+  }
   fill_flag(max_tokens_given);
 }
 inline void fill(Counter& c, ModelInfo& to) {

@@ -109,7 +109,7 @@ TEST_F(InferenceTest, a_call_reaches_the_handler_whole) {
                     .request_id = "mine",
                     .api_key = "secret"};
   call.sampling.seed = 7;
-  call.seed_given = true;
+  call.given.seed = true;
   EXPECT_TRUE(start(call).call == call);
 }
 
@@ -152,6 +152,7 @@ TEST_F(InferenceTest, a_refusal_says_when_to_try_again) {
 TEST_F(InferenceTest, a_malformed_call_never_reaches_the_handler) {
   GenerateCall call{.model = "demo", .prompt = "hi"};
   call.sampling.top_p = std::numeric_limits<float>::quiet_NaN();
+  call.given.top_p = true;
   generation = client->generate(call, seen.events());
   wait_for_end();
   EXPECT_EQ(seen.ends[0].error().code, ErrorCode::invalid_argument);

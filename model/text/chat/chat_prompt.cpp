@@ -14,6 +14,9 @@ constexpr std::string_view kCallsBegin = "<｜tool▁calls▁begin｜>";
 constexpr std::string_view kCallsEnd = "<｜tool▁calls▁end｜>";
 constexpr std::string_view kCallBegin = "<｜tool▁call▁begin｜>";
 constexpr std::string_view kCallEnd = "<｜tool▁call▁end｜>";
+constexpr std::string_view kOutputsEnd = "<｜tool▁outputs▁end｜>";
+constexpr std::string_view kOutputBegin = "<｜tool▁output▁begin｜>";
+constexpr std::string_view kOutputEnd = "<｜tool▁output▁end｜>";
 
 size_t count(std::string_view text, std::string_view what) {
   size_t found = 0;
@@ -34,7 +37,7 @@ Ordered message(std::string_view role, const Ordered& content) {
   return {{"role", role}, {"content", content}};
 }
 
-Ordered conversation_with_calls(size_t calls) {
+Ordered conversation_with_calls(size_t calls, bool answered = true) {
   Ordered asked = message("assistant", nullptr);
   Ordered messages = Ordered::array({message("user", "question")});
   Ordered outputs = Ordered::array();
@@ -48,7 +51,7 @@ Ordered conversation_with_calls(size_t calls) {
   }
   messages.push_back(std::move(asked));
   for (auto& output : outputs) messages.push_back(std::move(output));
-  messages.push_back(message("assistant", "answer"));
+  if (answered) messages.push_back(message("assistant", "answer"));
   messages.push_back(message("user", "again"));
   return messages;
 }
@@ -79,11 +82,40 @@ TemplateTraits traits_of(const ChatTemplate& chat) {
     traits.prints_calls = traits.prints_calls && prints_calls(text, calls);
     traits.prints_outputs = text.find("probe_output") != std::string::npos;
     if (text.find("function<｜tool▁sep｜>") != std::string::npos) traits.style = ToolStyle::v3;
+    if (calls > 1) continue;
+    traits.loses_outputs_end =
+        count(text, kOutputsEnd) == 1 &&
+        count(tried(chat, conversation_with_calls(calls, false), Ordered()), kOutputsEnd) == 0;
   }
   return traits;
 }
 
-// ---- holes: where our own text goes -------------------------------------------------------------
+// ---- text of our own ----------------------------------------------------------------------------
+
+void append(RenderedPrompt& out, std::string_view text, bool trusted) {
+  if (text.empty()) return;
+  if (!out.segments.empty() && out.segments.back().trusted == trusted) {
+    out.segments.back().text += text;
+  } else {
+    out.segments.push_back({std::string(text), trusted});
+  }
+}
+
+// Behind each output that neither another nor the end of the list follows, that end.
+void close_outputs(RenderedPrompt& prompt) {
+  for (auto& segment : prompt.segments) {
+    if (!segment.trusted) continue;
+    std::string& text = segment.text;
+    for (size_t at = text.find(kOutputEnd); at != text.npos; at = text.find(kOutputEnd, at)) {
+      at += kOutputEnd.size();
+      const size_t next = std::min(text.find_first_not_of(" \n", at), text.size());
+      const std::string_view rest = std::string_view(text).substr(next);
+      if (!rest.starts_with(kOutputBegin) && !rest.starts_with(kOutputsEnd)) {
+        text.insert(at, kOutputsEnd);
+      }
+    }
+  }
+}
 
 // Marks in the messages that the template prints as any text, and what takes their place.
 class Holes {
@@ -130,15 +162,6 @@ class Holes {
   }
 
  private:
-  static void append(RenderedPrompt& out, std::string_view text, bool trusted) {
-    if (text.empty()) return;
-    if (!out.segments.empty() && out.segments.back().trusted == trusted) {
-      out.segments.back().text += text;
-    } else {
-      out.segments.push_back({std::string(text), trusted});
-    }
-  }
-
   std::string open_;
   std::vector<RenderedPrompt> fills_;
   std::optional<size_t> end_;
@@ -159,11 +182,42 @@ void add_to_system(Ordered& messages, const std::string& text) {
   messages.insert(messages.begin(), message("system", text));
 }
 
+// The prompt of an answer that begins with this reasoning: what asks for reasoning, then what was
+// said. Nothing where the template doesn't open any.
+std::optional<RenderedPrompt> reasoned(const ChatTemplate& chat, Ordered messages,
+                                       const Ordered& tools, Ordered kwargs) {
+  const Ordered said = messages.back();
+  const auto reasoning = said.find("reasoning_content");
+  if (reasoning == said.end() || !reasoning->is_string() || *reasoning == "") return std::nullopt;
+  if (said.contains("tool_calls")) return std::nullopt;
+  messages.erase(messages.size() - 1);
+  for (const char* name : {"add_generation_prompt", "thinking", "enable_thinking"}) {
+    kwargs[name] = true;
+  }
+  auto prompt = chat.render(messages, tools, kwargs);
+  if (!prompt || prompt->segments.empty() || !prompt->segments.back().trusted) return std::nullopt;
+  const std::string& opened = prompt->segments.back().text;
+  const bool own_lines = opened.ends_with("<think>\n");
+  if (!own_lines && !opened.ends_with("<think>")) return std::nullopt;
+  append(*prompt, reasoning->get_ref<const std::string&>(), false);
+  if (const std::string answer = text_of(said); !answer.empty()) {
+    append(*prompt, own_lines ? "\n</think>\n\n" : "</think>", true);
+    append(*prompt, answer, false);
+  }
+  return *std::move(prompt);
+}
+
 }  // namespace
 
 ChatPrompt::ChatPrompt(ChatTemplate chat) : chat_(std::move(chat)), traits_(traits_of(chat_)) {}
 
 Result<RenderedPrompt> ChatPrompt::render(const ChatQuestion& question) const {
+  BATON_TRY(prompt, repaired(question));
+  if (traits_.loses_outputs_end) close_outputs(prompt);
+  return Result<RenderedPrompt>(boost::system::in_place_value, std::move(prompt));
+}
+
+Result<RenderedPrompt> ChatPrompt::repaired(const ChatQuestion& question) const {
   const Ordered& asked = question.messages;
   const bool with_tools = question.tools.is_array() && !question.tools.empty();
   const auto is_repaired = [&](const Ordered& each) {
@@ -198,8 +252,14 @@ Result<RenderedPrompt> ChatPrompt::render(const ChatQuestion& question) const {
   }
   Ordered kwargs = question.kwargs.is_object() ? question.kwargs : Ordered::object();
   if (question.go_on && !messages.empty()) {
+    if (const auto prompt = reasoned(chat_, messages, question.tools, kwargs)) {
+      return holes.fill(*prompt);
+    }
     kwargs["add_generation_prompt"] = false;
-    messages.back()["content"] = text_of(messages.back()) + holes.add_end();
+    const std::string answer = text_of(messages.back());
+    // Templates take a prefix for one of the reasoning, where there is reasoning.
+    if (!answer.empty()) messages.back().erase("prefix");
+    messages.back()["content"] = answer + holes.add_end();
   }
   BATON_TRY(prompt, chat_.render(messages, question.tools, kwargs));
   return holes.fill(prompt);

@@ -4,8 +4,10 @@
 // At start the template is tried on a few conversations, to see what it does. Where it prints no
 // tools, their description goes to the end of the system prompt. Where it loses or garbles the
 // calls of earlier turns (as the published template of V3 does), or drops what tools answered,
-// these are written by ToolFormat and put where the template prints the message. A conversation
-// that is to be gone on with ends where its last message does. Thread safety: const.
+// these are written by ToolFormat and put where the template prints the message. Where it leaves
+// the list of what tools answered open before a user's turn, it is closed. A conversation that is
+// to be gone on with ends where its last message does: in the answer if there is any of it, in the
+// reasoning else. Thread safety: const.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -25,8 +27,9 @@ struct ChatQuestion {
 // What a template does by itself.
 struct TemplateTraits {
   bool prints_tools = false;
-  bool prints_calls = false;    // whole, whatever their number
-  bool prints_outputs = false;  // messages of role `tool`
+  bool prints_calls = false;       // whole, whatever their number
+  bool prints_outputs = false;     // messages of role `tool`
+  bool loses_outputs_end = false;  // of a list of outputs that a user's message follows
   ToolStyle style = ToolStyle::v31;
   friend bool operator==(const TemplateTraits&, const TemplateTraits&) = default;
 };
@@ -36,9 +39,12 @@ class ChatPrompt {
   explicit ChatPrompt(ChatTemplate chat);
 
   Result<RenderedPrompt> render(const ChatQuestion& question) const;
+
   const TemplateTraits& traits() const { return traits_; }
 
  private:
+  Result<RenderedPrompt> repaired(const ChatQuestion& question) const;
+
   ChatTemplate chat_;
   TemplateTraits traits_;
 };

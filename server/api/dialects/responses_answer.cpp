@@ -82,11 +82,12 @@ std::string ResponseBase::response(std::string_view status, bool usage, const Ap
   repeat("metadata", "{}");
   repeat("parallel_tool_calls", "true");
   repeat("reasoning", "{\"effort\":null,\"summary\":null}");
-  repeat("temperature", "1.0");
+  const SamplingParams& otherwise = model_.facts().sampling;
+  repeat("temperature", fmt::format("{}", otherwise.temperature));
   repeat("text", "{\"format\":{\"type\":\"text\"}}");
   repeat("tool_choice", "\"auto\"");
   repeat("tools", "[]");
-  repeat("top_p", "1.0");
+  repeat("top_p", fmt::format("{}", otherwise.top_p));
   repeat("truncation", "\"disabled\"");
   repeat("user", "null");
   if (!options_.service_tier.empty()) append_member(out, "service_tier", options_.service_tier);

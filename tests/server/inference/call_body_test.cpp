@@ -57,6 +57,14 @@ TEST(CallBody, what_is_not_given_is_left_to_the_server) {
   EXPECT_FALSE(body_of(call).contains("seed"));
   EXPECT_FALSE(body_of(call).contains("max_tokens"));
   EXPECT_FALSE(body_of(call).contains("logprobs"));
+  for (const char* name : {"temperature", "top_p", "top_k", "min_p", "presence_penalty",
+                           "frequency_penalty", "repetition_penalty"}) {
+    EXPECT_FALSE(body_of(call).contains(name)) << name;
+  }
+  call.given.temperature = call.given.top_k = true;
+  call.sampling.temperature = 0;
+  EXPECT_EQ(body_of(call)["temperature"], 0);
+  EXPECT_EQ(body_of(call)["top_k"], 0);
   call.report.logprobs = true;
   EXPECT_EQ(body_of(call)["logprobs"], 0);
 }

@@ -173,7 +173,8 @@ TEST_F(InferenceFrontTest, every_field_reaches_the_request) {
   rpc::GenerateCall call;
   call.prompt = std::vector<TokenId>{1, 2};
   call.choices = 2;
-  call.seed_given = call.max_tokens_given = true;
+  call.given = {true, true, true, true, true, true, true, true};
+  call.max_tokens_given = true;
   call.sampling = {0.1f, 0.3f, 7, 0.2f, 1.5f, -1.5f, 1.1f, ~uint64_t{0}, {{3, -2.5f}, {9, 1}}};
   call.stop = {4, 2, true, {"x"}, {5}, true};
   call.report = {true, 3, false, true};
@@ -192,9 +193,25 @@ TEST_F(InferenceFrontTest, every_field_reaches_the_request) {
   EXPECT_EQ(state.time_left, Duration(3s));
 }
 
+TEST_F(InferenceFrontTest, the_models_own_defaults_stand_where_nothing_is_given) {
+  model.edit().sampling = {.temperature = 0.6f, .top_p = 0.95f, .top_k = 40, .min_p = 0.1f};
+  rpc::GenerateCall call = text_call();
+  call.sampling.min_p = 0;
+  call.given.min_p = true;
+  Heard heard;
+  generate(std::move(call), heard);
+  until([&] { return heard.usage.has_value(); });
+  const SamplingParams& sampling = engine.seen[0].sampling;
+  EXPECT_FLOAT_EQ(sampling.temperature, 0.6f);
+  EXPECT_FLOAT_EQ(sampling.top_p, 0.95f);
+  EXPECT_EQ(sampling.top_k, 40u);
+  EXPECT_EQ(sampling.min_p, 0);
+}
+
 TEST_F(InferenceFrontTest, the_rules_are_those_of_http) {
   rpc::GenerateCall hot = text_call();
   hot.sampling.temperature = 9;
+  hot.given.temperature = true;
   rpc::GenerateCall other = text_call();
   other.model = "other";
   Heard first, second;
@@ -241,6 +258,31 @@ TEST_F(InferenceFrontTest, says_in_the_metrics_where_the_time_went) {
   EXPECT_THAT(serving.render({}),
               ::testing::HasSubstr("vllm:request_prefill_time_seconds_count{engine=\"0\","
                                    "model_name=\"fake\"} 1"));
+}
+
+TEST_F(InferenceFrontTest, times_each_choice_and_counts_what_was_refused_as_that_alone) {
+  engine.hold = true;
+  rpc::GenerateCall call = text_call();
+  call.choices = 2;
+  Heard heard, full;
+  generate(call, heard);
+  until([&] { return engine.running() == 1; });
+  for (size_t i = 0; i < 2; ++i) {
+    clock.advance(3s);
+    engine.push({testing::events_of("hello", 0, FinishReason::length)[i],
+                 testing::events_of("hello", 1, FinishReason::length)[i]});
+  }
+  engine.hold = false;
+  engine.failure = api::to_api(fail(ErrorCode::resource_exhausted, "Full."), 3s);
+  generate(text_call(), full);
+  until([&] { return full.error.has_value(); });
+  const std::string text = serving.render({});
+  const std::string labels = R"({engine="0",model_name="fake"} )";
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:inter_token_latency_seconds_sum" + labels + "6"));
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:inter_token_latency_seconds_count" + labels + "2"));
+  EXPECT_THAT(text, ::testing::HasSubstr("vllm:request_prompt_tokens_count" + labels + "1"));
+  EXPECT_THAT(text,
+              ::testing::HasSubstr(R"(baton_requests_rejected_total{reason="queue_full"} 1)"));
 }
 
 TEST_F(InferenceFrontTest, a_draining_front_refuses) {

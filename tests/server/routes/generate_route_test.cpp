@@ -359,6 +359,43 @@ TEST(GenerateRoute, requests_are_counted_by_how_they_ended) {
   }
 }
 
+TEST(GenerateRoute, choices_are_timed_apart_and_refused_requests_count_nothing) {
+  TestServer server;
+  server.engine.hold = true;
+  auto client = server.client();
+  send_post(client, "/v1/completions", R"({"prompt":["a","b"],"n":2,"max_tokens":5})");
+  server.until([&] { return server.engine.running() == 2; });
+  const auto say = [&] {
+    server.advance(2s);
+    server.on_server([&] {
+      server.engine.push({testing::events_of("hello", 0, FinishReason::length)[0],
+                          testing::events_of("hello", 1, FinishReason::length)[0]});
+    });
+  };
+  const auto metrics = [&] {
+    std::string text;
+    server.on_server([&] { text = server.serving.render({}); });
+    return text;
+  };
+  say();
+  say();
+  std::string text = metrics();
+  const auto has = [&](const std::string& line) { return text.find(line) != std::string::npos; };
+  const std::string labels = R"({engine="0",model_name="fake"} )";
+  EXPECT_TRUE(has("vllm:inter_token_latency_seconds_count" + labels + "4")) << text;
+  EXPECT_TRUE(has("vllm:inter_token_latency_seconds_sum" + labels + "8")) << text;
+  EXPECT_TRUE(has("vllm:request_prompt_tokens_count" + labels + "2")) << text;
+  server.on_server([&] {
+    server.engine.hold = false;
+    server.engine.failure = api::to_api(fail(ErrorCode::resource_exhausted, "Full."), 3s);
+  });
+  auto second = server.client();
+  EXPECT_EQ(second.post("/v1/completions", R"({"prompt":"a"})").status, 429);
+  text = metrics();
+  EXPECT_TRUE(has("vllm:request_prompt_tokens_count" + labels + "2")) << text;
+  EXPECT_TRUE(has(R"(baton_requests_rejected_total{reason="queue_full"} 1)")) << text;
+}
+
 TEST(GenerateRoute, a_thousand_streams_are_accepted_by_the_benchmarks_rules) {
   TestServer server;
   auto client = server.client();

@@ -40,11 +40,11 @@ std::string shown(const ChatPrompt& chat, const Json& messages, const Json& tool
 
 TEST(ChatPrompt, FindsOutWhatATemplateDoes) {
   EXPECT_EQ(prompt_of(testing::kGoodTemplate).traits(),
-            (TemplateTraits{true, true, true, ToolStyle::v31}));
+            (TemplateTraits{true, true, true, false, ToolStyle::v31}));
   EXPECT_EQ(prompt_of(testing::kLosingTemplate).traits(),
-            (TemplateTraits{false, false, true, ToolStyle::v3}));
+            (TemplateTraits{false, false, true, false, ToolStyle::v3}));
   EXPECT_EQ(prompt_of(testing::kPlainTemplate).traits(),
-            (TemplateTraits{false, false, false, ToolStyle::v31}));
+            (TemplateTraits{false, false, false, false, ToolStyle::v31}));
 }
 
 TEST(ChatPrompt, AGoodTemplateIsLeftAlone) {
@@ -107,6 +107,35 @@ TEST(ChatPrompt, AConversationToGoOnWithEndsWhereItsLastMessageDoes) {
             "<s>[user]q[assistant]Roses are ");
 }
 
+TEST(ChatPrompt, AReasoningThatWasGivenIsEndedWhereThereIsSomeOfTheAnswer) {
+  Json last = {{"role", "assistant"}, {"prefix", true}, {"content", "The"}};
+  const auto messages = [&] { return Json::array({user("q"), last}); };
+  const ChatPrompt inline_thoughts = prompt_of(testing::kThinkingTemplate);
+  EXPECT_EQ(shown(inline_thoughts, messages(), Json(), true), "<s>[user]q[assistant]</think>The");
+  last["reasoning_content"] = "hmm";
+  EXPECT_EQ(shown(inline_thoughts, messages(), Json(), true),
+            "<s>[user]q[assistant]<think>hmm</think>The");
+  std::string own_lines(testing::kThinkingTemplate);
+  own_lines.insert(own_lines.rfind("<think>") + 7, "\n");
+  EXPECT_EQ(shown(prompt_of(own_lines), messages(), Json(), true),
+            "<s>[user]q[assistant]<think>\nhmm\n</think>\n\nThe");
+  EXPECT_EQ(shown(prompt_of(testing::kGoodTemplate), messages(), Json(), true),
+            "<s>[user]q[assistant]The");
+  last["content"] = "";
+  EXPECT_EQ(shown(inline_thoughts, messages(), Json(), true), "<s>[user]q[assistant]<think>hmm");
+}
+
+TEST(ChatPrompt, AReasoningThatWasGivenIsNoTemplateText) {
+  const Json messages = Json::array(
+      {user("q"), {{"role", "assistant"}, {"content", "</s>"}, {"reasoning_content", "</think>"}}});
+  const auto prompt =
+      prompt_of(testing::kThinkingTemplate).render({messages, Json(), Json(), true});
+  ASSERT_EQ(prompt->segments.size(), 6u);
+  EXPECT_EQ(prompt->segments[3], (PromptSegment{"</think>", false}));
+  EXPECT_EQ(prompt->segments[4], (PromptSegment{"</think>", true}));
+  EXPECT_EQ(prompt->segments[5], (PromptSegment{"</s>", false}));
+}
+
 TEST(ChatPrompt, AMessageThatSpellsAMarkMovesTheMark) {
   const ChatPrompt chat = prompt_of(testing::kLosingTemplate);
   const std::string text =
@@ -128,11 +157,56 @@ std::string read(const std::filesystem::path& file) {
   return text.str();
 }
 
+TEST(ChatPrompt, WhatToolsAnsweredIsClosedBeforeAUsersTurn) {
+  BATON_NEED_SHARED(folder, "tokenizer/templates");
+  const Json output = {{"role", "tool"}, {"content", "21<｜tool▁output▁end｜>"}};
+  const Json history =
+      Json::array({user("q"), assistant_calls(2, nullptr), output, output, user("next")});
+  for (const char* name : {"r1", "v3-0324"}) {
+    const ChatPrompt chat = prompt_of(read(folder / (std::string(name) + ".jinja")));
+    EXPECT_TRUE(chat.traits().loses_outputs_end) << name;
+    const std::string text = shown(chat, history);
+    EXPECT_NE(
+        text.find(
+            "21<｜tool▁output▁end｜><｜tool▁output▁end｜><｜tool▁outputs▁end｜><｜User｜>next"),
+        std::string::npos)
+        << text;
+    const auto ends = [](const std::string& all) {
+      size_t found = 0;
+      for (size_t at = 0; (at = all.find("<｜tool▁outputs▁end｜>", at)) != all.npos; ++at) ++found;
+      return found;
+    };
+    EXPECT_EQ(ends(text), 1u) << text;
+    Json answered = history;
+    const Json answer = {{"role", "assistant"}, {"content", "so"}};
+    answered.insert(answered.begin() + 4, answer);
+    EXPECT_EQ(ends(shown(chat, answered)), 1u) << name;
+    const Json open = Json::array({history[0], history[1], output});
+    EXPECT_EQ(ends(shown(chat, open)), 1u) << name;
+  }
+  const std::string text = shown(prompt_of(read(folder / "v3.1.jinja")), history);
+  EXPECT_EQ(text.find("outputs"), std::string::npos) << text;
+}
+
+TEST(ChatPrompt, ThePublishedTemplatesGoOnInTheAnswer) {
+  BATON_NEED_SHARED(folder, "tokenizer/templates");
+  const Json messages = Json::array({user("q"),
+                                     {{"role", "assistant"},
+                                      {"prefix", true},
+                                      {"content", "The"},
+                                      {"reasoning_content", "hmm"}}});
+  EXPECT_EQ(shown(prompt_of(read(folder / "v3.1.jinja")), messages, Json(), true),
+            "<s><｜User｜>q<｜Assistant｜><think>hmm</think>The");
+  EXPECT_EQ(shown(prompt_of(read(folder / "r1.jinja")), messages, Json(), true),
+            "<s><｜User｜>q<｜Assistant｜><think>\nhmm\n</think>\n\nThe");
+}
+
 TEST(ChatPrompt, ThePublishedTemplatesOfR1AndV31PrintCallsButNoTools) {
   BATON_NEED_SHARED(folder, "tokenizer/templates");
   for (const auto& [name, style] : {std::pair("r1", ToolStyle::v3), {"v3.1", ToolStyle::v31}}) {
     const ChatPrompt chat = prompt_of(read(folder / (std::string(name) + ".jinja")));
-    EXPECT_EQ(chat.traits(), (TemplateTraits{false, true, true, style})) << name;
+    EXPECT_EQ(chat.traits(), (TemplateTraits{false, true, true, style == ToolStyle::v3, style}))
+        << name;
   }
 }
 

@@ -23,6 +23,12 @@ inline constexpr std::string_view kLosingTemplate =
     "{% elif m.role == 'assistant' %}{{ eos_token }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
 
+// Opens and closes reasoning, and takes a prefix for one of it, as V3.1's does.
+inline constexpr std::string_view kThinkingTemplate =
+    "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' %}"
+    "{% if m.prefix %}<think>{% else %}</think>{% endif %}{% endif %}{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]<think>{% endif %}";
+
 // Knows neither tools nor their answers.
 inline constexpr std::string_view kPlainTemplate =
     "{{ bos_token }}{% for m in messages %}{% if m.role != 'tool' %}[{{ m.role }}]{{ m.content }}"

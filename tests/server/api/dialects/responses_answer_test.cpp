@@ -46,6 +46,16 @@ TEST(ResponsesAnswer, a_whole_one_has_an_item_for_each_part) {
             json["usage"]["input_tokens"].get<int>() + json["usage"]["output_tokens"].get<int>());
 }
 
+TEST(ResponsesAnswer, says_the_models_own_sampling_where_none_was_asked_for) {
+  testing::FakeModel model;
+  model.edit().sampling.temperature = 0.6f;
+  model.edit().sampling.top_p = 0.95f;
+  const Json json = Json::parse(testing::answered(
+      Dialect::responses, R"({"input":"x","top_p":0.5})", model, special_events_of(model, "a")));
+  EXPECT_EQ(json["temperature"], 0.6);
+  EXPECT_EQ(json["top_p"], 0.5);
+}
+
 TEST(ResponsesAnswer, one_that_was_cut_off_is_incomplete) {
   const Json json = Json::parse(answer("", "we", FinishReason::length));
   EXPECT_EQ(json["status"], "incomplete");
