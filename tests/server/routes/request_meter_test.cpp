@@ -101,7 +101,7 @@ TEST_F(RequestMeterTest, each_prompt_is_counted_once_and_ends_for_its_own_reason
   const std::string text = serving.render({});
   EXPECT_THAT(text, HasSubstr(ended("stop") + "1"));
   EXPECT_THAT(text, HasSubstr(ended("length") + "2"));
-  EXPECT_THAT(text, Not(HasSubstr("abort")));
+  EXPECT_THAT(text, Not(HasSubstr("\"abort\"")));
   EXPECT_THAT(text, HasSubstr(shown("vllm:e2e_request_latency_seconds_count") + "3"));
 }
 
