@@ -72,6 +72,12 @@ void append_score(std::string& out, const PromptScore& score, const AnswerOption
   out += '}';
 }
 
+// That the token adds to the text; a character that several tokens spell counts with the first.
+uint64_t characters_of(TokenId id, const AnswerOptions& options, const TextModel& model) {
+  const bool hidden = options.skip_special_tokens && model.decode({&id, 1}, true).empty();
+  return hidden ? 0 : characters(model.token_bytes(id));
+}
+
 }  // namespace
 
 AnswerOptions AnswerOptions::of(const Prepared& prepared) {
@@ -103,6 +109,7 @@ AnswerOptions AnswerOptions::of(const Prepared& prepared) {
   options.echoes = prepared.echoes;
   options.rules = prepared.rules;
   options.service_tier = request.service_tier;
+  options.skip_special_tokens = request.report.skip_special_tokens;
   return options;
 }
 
@@ -115,7 +122,7 @@ void TextLogprobs::add(TokenId id, std::optional<float> logprob,
   comma(top_logprobs);
   comma(offsets);
   append_json_number(offsets, offset);
-  offset += characters(text::to_valid_utf8(model.token_bytes(id)));
+  offset += characters_of(id, options, model);
   if (!logprob) {
     token_logprobs += "null";
     top_logprobs += "null";

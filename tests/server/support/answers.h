@@ -48,7 +48,9 @@ inline std::vector<server::api::Json> events_in(std::string_view stream) {
     event.remove_prefix(6);
     events.push_back(event == "[DONE]" ? server::api::Json("[DONE]")
                                        : server::api::Json::parse(event));
-    if (!type.empty()) EXPECT_EQ(events.back()["type"], type);
+    if (!type.empty()) {
+      EXPECT_EQ(events.back()["type"], type);
+    }
   }
   return events;
 }

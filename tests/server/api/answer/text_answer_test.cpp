@@ -91,6 +91,19 @@ TEST(TextAnswer, an_echo_with_logprobs_has_those_of_the_prompt_in_front) {
   }
 }
 
+TEST(TextAnswer, offsets_stay_inside_the_text_where_a_character_has_several_tokens) {
+  const auto prepared = testing::prepared_of(
+      Dialect::text, R"({"prompt":[195,169,98],"echo":true,"logprobs":0})", kModel);
+  const auto answer = make_answer(prepared, kModel, testing::kAnswerName);
+  answer->scores(0, {1, {{{169, -1.5f}, 1, {}}, {{98, -1.5f}, 1, {}}}});
+  std::string out;
+  answer->tokens(0, events_of("c", 0), out);
+  answer->finish(0, "", out);
+  const Json choice = Json::parse(out)["choices"][0];
+  EXPECT_EQ(choice["text"], "\u00e9bc");
+  EXPECT_EQ(choice["logprobs"]["text_offset"], Json::parse("[0,1,1,2]"));
+}
+
 TEST(TextAnswer, a_prompt_can_be_scored_without_an_answer) {
   for (const bool stream : {false, true}) {
     const auto prepared = testing::prepared_of(

@@ -75,7 +75,9 @@ TEST(AnthropicAnswer, a_stream_has_the_events_that_clients_wait_for_in_order) {
       json += delta.value("partial_json", "");
       thinking += delta.value("thinking", "");
     }
-    if (type == "message_delta") EXPECT_EQ(event["delta"]["stop_reason"], "tool_use");
+    if (type == "message_delta") {
+      EXPECT_EQ(event["delta"]["stop_reason"], "tool_use");
+    }
     if (types.empty() || types.back() != type) types.push_back(std::move(type));
   }
   const std::vector<std::string> block = {"content_block_start", "content_block_delta",
