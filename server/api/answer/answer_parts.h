@@ -27,7 +27,7 @@ struct AnswerOptions {
   bool echo_logprobs = false;    // the prompt's in front of the answer's
   bool prompt_logprobs = false;  // the prompt's by themselves
   bool skip_special_tokens = true;
-  bool scores_only = false;      // no tokens are generated
+  bool scores_only = false;  // no tokens are generated
   uint32_t choices = 1;
   uint32_t prompts = 1;
   uint64_t prompt_tokens = 0;  // of all prompts
