@@ -50,6 +50,7 @@ server::GatewayProgramOptions gateway_options(const UpOptions& up) {
   options.secrets.tls_certificate = up.tls_cert;
   options.secrets.tls_key = up.tls_key;
   options.max_model_len = up.max_model_len;
+  options.drain_grace_s = 0;  // nobody balances in front of it
   options.drain_timeout_s = up.drain_timeout_s;
   return options;
 }

@@ -4,14 +4,20 @@
 namespace baton::kvcache {
 namespace {
 
-class SocketSenderTest : public World {};
-
-TEST_F(SocketSenderTest, BringsEveryByteByEitherWay) {
-  for (const bool shared : {true, false}) {
+class SocketSenderTest : public World {
+ protected:
+  // Both ends anew, and the id of their job.
+  JobId make_both(bool shared) {
     make_source(shared);
     make_server();
     make_sender();
-    const JobId id{shared ? 1u : 2u};
+    return JobId{shared ? 1u : 2u};
+  }
+};
+
+TEST_F(SocketSenderTest, BringsEveryByteByEitherWay) {
+  for (const bool shared : {true, false}) {
+    const JobId id = make_both(shared);
     auto job = open(id, 150, server->address());
     ASSERT_TRUE(sender->post(server->address(), all_frames(job, 150)));
     EXPECT_EQ(sender->waiting(job.session()), 9u);
@@ -31,10 +37,7 @@ TEST_F(SocketSenderTest, BringsEveryByteByEitherWay) {
 // Both ends have the digests of whole pages once all is quiet, and have them right.
 TEST_F(SocketSenderTest, TakesDigestsOnTheWay) {
   for (const bool shared : {true, false}) {
-    make_source(shared);
-    make_server();
-    make_sender();
-    const JobId id{shared ? 1u : 2u};
+    const JobId id = make_both(shared);
     auto job = open(id, 150, server->address());
     const auto reserved = *receiver.pages(id);
     sender->post(server->address(), all_frames(job, 150));
