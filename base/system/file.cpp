@@ -53,6 +53,8 @@ Result<void> OutputFile::write_at(size_t offset, std::span<const std::byte> data
 
 Result<void> OutputFile::finish() {
   if (::fdatasync(descriptor_) != 0) return cannot("write", part(), errno);
+  // What was written in small pieces lies in small pages; read anew it comes in large ones.
+  ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
   if (::rename(part().c_str(), path_.c_str()) != 0) return cannot("name", path_, errno);
   ::close(descriptor_);
   descriptor_ = -1;

@@ -146,33 +146,62 @@ void stored_products(benchmark::State& state, const Path& path, Product size) {
   });
 }
 
-struct Tile {
-  size_t depth, width, stride;
-};
-
-// A block of 64 positions for a tile of 32 lanes: scores, softmax, what they weigh.
-void attention_tile(benchmark::State& state, const Path& path, Tile tile, bool widens) {
-  constexpr size_t kBlock = 64;
+// Prefill: a block of 64 positions for a tile of 32 rows: scores, softmax, what they weigh.
+void attention_prefill(benchmark::State& state, const Path& path) {
+  constexpr size_t kBlock = kernels::kTilePositions;
   constexpr size_t kLanes = kernels::kTileLanes;
+  constexpr size_t kDepth = 192;
+  constexpr size_t kWidth = 128;
   const auto& k = *path.kernels->tiles;
-  const std::vector<uint16_t> stored(kBlock * tile.stride, 0x3c01);
-  auto keys = random_values(kBlock * std::max(tile.depth, tile.stride));
-  const auto queries = random_values(tile.depth * kLanes);
+  const auto keys = random_values(kBlock * kDepth);
+  const auto values = random_values(kBlock * kWidth);
+  const auto queries = random_values(kDepth * kLanes);
   std::vector<float> scores(kBlock * kLanes);
   std::vector<float> max(kLanes, kernels::kNoScore), sum(kLanes), correction(kLanes);
-  std::vector<float> out(tile.width * kLanes);
-  const Work work{.fp32_flops =
-                      2.0 * static_cast<double>(kBlock * kLanes * (tile.depth + tile.width))};
+  std::vector<float> out(kWidth * kLanes);
+  const Work work{.fp32_flops = 2.0 * static_cast<double>(kBlock * kLanes * (kDepth + kWidth))};
   run(state, path, work, [&] {
-    if (widens) {
-      path.kernels->unpack({stored.data(), nullptr, kernels::Format::bf16, 0, stored.size()},
-                           keys.data());
-    }
-    k.product({keys.data(), tile.depth, 1, queries.data(), kBlock, tile.depth, kLanes, nullptr,
-               scores.data()});
+    k.scores({{keys.data(), kBlock, kDepth}, kLanes, queries.data(), scores.data()});
     k.softmax({scores.data(), kBlock, kLanes, nullptr, max.data(), sum.data(), correction.data()});
-    k.product({keys.data(), 1, tile.stride, scores.data(), tile.width, kBlock, kLanes,
-               correction.data(), out.data()});
+    k.values(
+        {{values.data(), kBlock, kWidth}, kLanes, scores.data(), correction.data(), out.data()});
+    benchmark::DoNotOptimize(out.data());
+  });
+}
+
+// Decode: cached blocks of 64 positions, from memory, for lanes of (row, head).
+void attention_decode(benchmark::State& state, const Path& path, size_t lanes) {
+  constexpr size_t kBlock = kernels::kTilePositions;
+  constexpr size_t kLanes = kernels::kTileLanes;
+  constexpr size_t kEntry = 576;
+  constexpr size_t kLatent = 512;
+  const auto& k = *path.kernels->tiles;
+  const size_t tiles = (lanes + kLanes - 1) / kLanes;
+  const size_t copies = copies_of(kBlock * kEntry, 2 * kBlock * kEntry);
+  const std::vector<uint16_t> stored(copies * kBlock * kEntry, 0x3c01);
+  const auto block = [&](size_t turn) {
+    return reinterpret_cast<const uint8_t*>(stored.data() + turn % copies * kBlock * kEntry);
+  };
+  const auto queries = random_values(tiles * kEntry * kLanes);
+  std::vector<float> scores(tiles * kBlock * kLanes);
+  std::vector<float> max(tiles * kLanes, kernels::kNoScore), sum(tiles * kLanes);
+  std::vector<float> correction(tiles * kLanes), out(tiles * kLatent * kLanes);
+  const Work work{.fp32_flops = 2.0 * static_cast<double>(kBlock * lanes * (kEntry + kLatent)),
+                  .bytes = copies > 1 ? 2.0 * kBlock * kEntry : 0};
+  kernels::TileEntries entries{nullptr, kBlock, kEntry, nullptr, tiles, {}, {}};
+  std::fill_n(entries.lanes, tiles, std::min(lanes, kLanes));
+  std::fill_n(entries.seen, tiles, kBlock);
+  size_t turn = 0;
+  run(state, path, work, [&] {
+    entries.data = block(turn);
+    entries.next = block(++turn);
+    k.entry_scores({entries, queries.data(), scores.data()});
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      const size_t at = tile * kLanes;
+      k.softmax({scores.data() + at * kBlock, kBlock, entries.lanes[tile], nullptr, max.data() + at,
+                 sum.data() + at, correction.data() + at});
+    }
+    k.entry_values({entries, kLatent, scores.data(), correction.data(), out.data()});
     benchmark::DoNotOptimize(out.data());
   });
 }
@@ -250,12 +279,11 @@ void add_path(const Path& path) {
   }
   add(path, "quantise", [=](benchmark::State& s) { quantise(s, path); });
   if (path.kernels->isa > Isa::avx512) return;  // what follows is that of AVX-512
-  add(path, "attention_prefill", [=](benchmark::State& s) {
-    attention_tile(s, path, {192, 128, 128}, false);
-  });
-  add(path, "attention_decode", [=](benchmark::State& s) {
-    attention_tile(s, path, {576, 512, 576}, true);
-  });
+  add(path, "attention_prefill", [=](benchmark::State& s) { attention_prefill(s, path); });
+  for (const size_t lanes : {16, 32, 128}) {
+    add(path, fmt::format("attention_decode/{}", lanes),
+        [=](benchmark::State& s) { attention_decode(s, path, lanes); });
+  }
   add(path, "rms_norm", [=](benchmark::State& s) { rms_norm(s, path); });
   add(path, "silu_mul", [=](benchmark::State& s) { silu_mul(s, path); });
   add(path, "to_bf16", [=](benchmark::State& s) { to_bf16(s, path); });

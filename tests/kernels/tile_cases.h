@@ -5,55 +5,154 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <vector>
+
 #include "model/kernels/kernels.h"
 #include "tests/kernels/slow_twins.h"
 
 namespace baton::kernels::testing {
 
-inline constexpr size_t kLaneStride = kTileLanes;
+// One chain of fused multiply-adds in their order, and its derived tolerance: one rounding each, of
+// a partial sum that is at most the magnitudes' sum.
+struct Chain {
+  float sum = 0;
+  double exact = 0;
+  double magnitude = 0;
+  size_t length = 0;
 
-inline void expect_tile_product(const Kernels& k, size_t rows, size_t depth, size_t lanes,
-                                bool down, bool scaled) {
-  const size_t a_row = down ? 1 : depth + 2;
-  const size_t a_step = down ? rows + 3 : 1;
-  const auto a = random_floats(rows + depth, (rows + 3) * (depth + 3));
-  const auto b = random_floats(depth, (depth + 1) * kLaneStride);
-  const auto scale = random_floats(9, kLaneStride);
-  const auto start = random_floats(lanes, (rows + 1) * kLaneStride);
-  auto out = start;
-  k.tiles->product({a.data(), a_row, a_step, b.data(), rows, depth, lanes,
-                    scaled ? scale.data() : nullptr, out.data()});
-  for (size_t m = 0; m < rows; ++m) {
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      const size_t at = m * kLaneStride + lane;
-      float sum = scaled ? start[at] * scale[lane] : 0;
-      double exact = sum;
-      double magnitude = std::fabs(sum);
-      for (size_t d = 0; d < depth; ++d) {
-        const float x = a[m * a_row + d * a_step];
-        const float y = b[d * kLaneStride + lane];
-        sum = std::fma(x, y, sum);
-        exact += static_cast<double>(x) * y;
-        magnitude += std::fabs(static_cast<double>(x) * y);
+  explicit Chain(float start = 0) : sum(start), exact(start), magnitude(std::fabs(start)) {}
+  void add(float x, float y) {
+    sum = std::fma(x, y, sum);
+    exact += static_cast<double>(x) * y;
+    magnitude += std::fabs(static_cast<double>(x) * y);
+    ++length;
+  }
+  void expect(float got) const {
+    ASSERT_EQ(got, sum);
+    ASSERT_NEAR(got, exact, static_cast<double>(length) * 0x1p-24 * magnitude);
+  }
+};
+
+// A block of floats, and the same in the panels of a TileBlock.
+struct Columns {
+  size_t count, cols;
+  std::vector<float> rows;    // [count, cols]
+  std::vector<float> panels;  // [cols / width, 64, width]
+
+  Columns(size_t count, size_t cols, size_t width)
+      : count(count),
+        cols(cols),
+        rows(random_floats(count + cols, count * cols + 1)),
+        panels((cols + width - 1) / width * width * kTilePositions, NAN) {
+    for (size_t t = 0; t < count; ++t) {
+      for (size_t c = 0; c < cols; ++c) {
+        panels[c / width * width * kTilePositions + t * width + c % width] = rows[t * cols + c];
       }
-      ASSERT_EQ(out[at], sum) << rows << " " << depth << " " << lanes << ": " << m << " " << lane;
-      // One rounding a multiply-add, each of a partial sum that is at most the magnitudes' sum.
-      ASSERT_NEAR(out[at], exact, static_cast<double>(depth) * 0x1p-24 * magnitude);
-    }
-    for (size_t lane = lanes; lane < kLaneStride; ++lane) {
-      ASSERT_EQ(out[m * kLaneStride + lane], start[m * kLaneStride + lane]) << "not its lanes";
     }
   }
-  for (size_t i = rows * kLaneStride; i < out.size(); ++i) ASSERT_EQ(out[i], start[i]);
+  TileBlock block() const { return {panels.data(), count, cols}; }
+  float at(size_t t, size_t c) const { return rows[t * cols + c]; }
+};
+
+inline void expect_scores(const Kernels& k, size_t count, size_t cols, size_t lanes) {
+  const Columns keys(count, cols, kKeyCols);
+  const auto queries = random_floats(cols, cols * lanes);
+  const auto before = random_floats(lanes, (count + 1) * lanes);
+  auto scores = before;
+  k.tiles->scores({keys.block(), lanes, queries.data(), scores.data()});
+  for (size_t t = 0; t < count; ++t) {
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      Chain chain;
+      for (size_t c = 0; c < cols; ++c) chain.add(keys.at(t, c), queries[c * lanes + lane]);
+      chain.expect(scores[t * lanes + lane]);
+    }
+  }
+  for (size_t i = count * lanes; i < scores.size(); ++i) ASSERT_EQ(scores[i], before[i]);
 }
 
-inline void expect_tile_products(const Kernels& k) {
-  for (const size_t rows : {0, 1, 2, 3, 5, 6, 7, 8, 9, 16, 17, 19, 64, 66}) {
-    for (const size_t depth : {0, 1, 2, 64, 67}) {
+inline void expect_values(const Kernels& k, size_t count, size_t cols, size_t lanes) {
+  const Columns values(count, cols, kValueCols);
+  const auto weights = random_floats(count, count * lanes);
+  const auto scale = random_floats(9, lanes);
+  const auto before = random_floats(lanes, (cols + 1) * lanes);
+  auto out = before;
+  k.tiles->values({values.block(), lanes, weights.data(), scale.data(), out.data()});
+  for (size_t c = 0; c < cols; ++c) {
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      Chain chain(before[c * lanes + lane] * scale[lane]);
+      for (size_t t = 0; t < count; ++t) chain.add(values.at(t, c), weights[t * lanes + lane]);
+      chain.expect(out[c * lanes + lane]);
+    }
+  }
+  for (size_t i = cols * lanes; i < out.size(); ++i) ASSERT_EQ(out[i], before[i]);
+}
+
+inline void expect_block_products(const Kernels& k) {
+  for (const size_t count : {1, 5, 6, 7, 16, 17, 63, 64}) {
+    for (const size_t cols : {1, 6, 24, 32, 33, 64, 192, 200}) {
       for (const size_t lanes : {16, 32}) {
-        expect_tile_product(k, rows, depth, lanes, rows % 2 == 0, depth % 2 == 0);
-        expect_tile_product(k, rows, depth, lanes, rows % 2 != 0, depth % 2 == 0);
+        expect_scores(k, count, cols, lanes);
+        expect_values(k, count, cols, lanes);
       }
+    }
+  }
+}
+
+// Cached entries for a group of tiles, of which some see less and one sees nothing.
+inline void expect_entry_products(const Kernels& k, size_t count, size_t width, size_t cols) {
+  std::vector<uint8_t> stored(2 * count * width);
+  k.tiles->to_bf16(random_floats(count, count * width).data(), count * width, stored.data());
+  const auto entry = [&](size_t t, size_t c) {
+    const size_t at = 2 * (t * width + c);
+    return std::bit_cast<float>(static_cast<uint32_t>(stored[at] | stored[at + 1] << 8) << 16);
+  };
+  const TileEntries entries{stored.data(),
+                            count,
+                            width,
+                            stored.data(),
+                            kTileGroup,
+                            {32, 16, 32, 16},
+                            {count, count, (count + 1) / 2, 0}};
+  const auto queries = random_floats(width, kTileGroup * width * kTileLanes);
+  std::vector<float> scores(kTileGroup * kTilePositions * kTileLanes, 3);
+  k.tiles->entry_scores({entries, queries.data(), scores.data()});
+  const auto weights = random_floats(7, scores.size());
+  const auto scale = random_floats(8, kTileGroup * kTileLanes);
+  const auto before = random_floats(9, kTileGroup * cols * kTileLanes);
+  auto out = before;
+  k.tiles->entry_values({entries, cols, weights.data(), scale.data(), out.data()});
+  for (size_t tile = 0; tile < kTileGroup; ++tile) {
+    const size_t lanes = entries.lanes[tile];
+    const size_t at_scores = tile * kTilePositions * kTileLanes;
+    const size_t at_out = tile * cols * kTileLanes;
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      for (size_t t = 0; t < entries.seen[tile]; ++t) {
+        Chain chain;
+        for (size_t c = 0; c < width; ++c) {
+          chain.add(entry(t, c), queries[tile * width * kTileLanes + c * lanes + lane]);
+        }
+        chain.expect(scores[at_scores + t * lanes + lane]);
+      }
+      for (size_t c = 0; c < cols; ++c) {
+        const size_t at = at_out + c * lanes + lane;
+        if (entries.seen[tile] == 0) {
+          ASSERT_EQ(out[at], before[at]);
+          continue;
+        }
+        Chain chain(before[at] * scale[tile * kTileLanes + lane]);
+        for (size_t t = 0; t < entries.seen[tile]; ++t) {
+          chain.add(entry(t, c), weights[at_scores + t * lanes + lane]);
+        }
+        chain.expect(out[at]);
+      }
+    }
+    for (size_t i = at_out + cols * lanes; i < at_out + cols * kTileLanes; ++i) {
+      ASSERT_EQ(out[i], before[i]) << "not its lanes";
+    }
+    for (size_t i = at_scores + count * lanes; i < at_scores + kTilePositions * kTileLanes; ++i) {
+      ASSERT_EQ(scores[i], 3);
     }
   }
 }
@@ -67,16 +166,16 @@ inline float portable_exp(float x) {
 
 // Three blocks, the second hidden from some lanes, against a running softmax lane by lane.
 inline void expect_tile_softmax(const Kernels& k, size_t count, size_t lanes) {
-  std::vector<float> max(kLaneStride, kNoScore);
-  std::vector<float> sum(kLaneStride, 0);
-  std::vector<float> correction(kLaneStride);
+  std::vector<float> max(lanes, kNoScore);
+  std::vector<float> sum(lanes, 0);
+  std::vector<float> correction(lanes);
   std::vector<float> slow_max = max;
   std::vector<float> slow_sum = sum;
   for (unsigned block = 0; block < 3; ++block) {
-    auto scores = random_floats(count + block, (count + 1) * kLaneStride, 40);
+    auto scores = random_floats(count + block, (count + 1) * lanes, 40);
     const auto before = scores;
-    std::vector<float> visible(kLaneStride);
-    for (size_t lane = 0; lane < kLaneStride; ++lane) {
+    std::vector<float> visible(lanes);
+    for (size_t lane = 0; lane < lanes; ++lane) {
       visible[lane] = static_cast<float>(lane * 5 % (count + 2));  // 0, some or all
     }
     const bool masked = block != 1;
@@ -86,11 +185,11 @@ inline void expect_tile_softmax(const Kernels& k, size_t count, size_t lanes) {
       const auto seen = [&](size_t t) { return !masked || static_cast<float>(t) < visible[lane]; };
       float most = slow_max[lane];
       for (size_t t = 0; t < count; ++t) {
-        if (seen(t)) most = std::max(most, before[t * kLaneStride + lane]);
+        if (seen(t)) most = std::max(most, before[t * lanes + lane]);
       }
       float total = 0;
       for (size_t t = 0; t < count; ++t) {
-        const size_t at = t * kLaneStride + lane;
+        const size_t at = t * lanes + lane;
         const float p = seen(t) ? portable_exp(before[at] - most) : 0;
         ASSERT_EQ(scores[at], p) << t << " " << lane;
         total += p;
@@ -102,20 +201,20 @@ inline void expect_tile_softmax(const Kernels& k, size_t count, size_t lanes) {
       ASSERT_EQ(sum[lane], slow_sum[lane]);
       ASSERT_EQ(max[lane], most);
     }
-    for (size_t i = count * kLaneStride; i < scores.size(); ++i) ASSERT_EQ(scores[i], before[i]);
+    for (size_t i = count * lanes; i < scores.size(); ++i) ASSERT_EQ(scores[i], before[i]);
   }
 }
 
 inline void expect_merged_tiles(const Kernels& k) {
   for (const size_t rows : {1, 5, 64}) {
     for (const size_t lanes : {16, 32}) {
-      auto out = random_floats(rows, rows * kLaneStride);
+      auto out = random_floats(rows, rows * lanes);
       const auto before = out;
-      const auto part = random_floats(rows + 1, rows * kLaneStride);
-      auto max = random_floats(2, kLaneStride, 30);
-      auto sum = random_floats(3, kLaneStride);
-      auto part_max = random_floats(4, kLaneStride, 30);
-      const auto part_sum = random_floats(5, kLaneStride);
+      const auto part = random_floats(rows + 1, rows * lanes);
+      auto max = random_floats(2, lanes, 30);
+      auto sum = random_floats(3, lanes);
+      auto part_max = random_floats(4, lanes, 30);
+      const auto part_sum = random_floats(5, lanes);
       max[0] = kNoScore;  // nothing so far; nothing new; nothing at all
       part_max[1] = kNoScore;
       max[2] = part_max[2] = kNoScore;
@@ -130,7 +229,7 @@ inline void expect_merged_tiles(const Kernels& k) {
         ASSERT_EQ(max[lane], most);
         ASSERT_EQ(sum[lane], std::fma(part_sum[lane], d, sum_before[lane] * c));
         for (size_t r = 0; r < rows; ++r) {
-          const size_t at = r * kLaneStride + lane;
+          const size_t at = r * lanes + lane;
           ASSERT_EQ(out[at], std::fma(part[at], d, before[at] * c));
         }
       }
@@ -139,25 +238,26 @@ inline void expect_merged_tiles(const Kernels& k) {
 }
 
 inline void expect_turned_tiles(const Kernels& k) {
-  for (const size_t rows : {0, 1, 5, 16, 31, 32}) {
+  for (const size_t rows : {0, 1, 5, 16, 17, 31, 32}) {
+    const size_t width = rows <= 16 ? 16 : kTileLanes;
     for (const size_t cols : {1, 7, 16, 40}) {
       const size_t stride = cols + 2;
       const auto in = random_floats(rows + cols, (rows + 1) * stride);
-      const auto scale = random_floats(3, kLaneStride);
-      std::vector<float> lanes(cols * kLaneStride, 7);
+      const auto scale = random_floats(3, kTileLanes);
+      std::vector<float> lanes(cols * width + 1, 7);
       k.tiles->to_lanes(in.data(), stride, rows, cols, 0.3f, lanes.data());
       std::vector<float> back((rows + 1) * stride, 7);
       k.tiles->from_lanes(lanes.data(), rows, cols, scale.data(), back.data(), stride);
       for (size_t c = 0; c < cols; ++c) {
-        for (size_t lane = 0; lane < kLaneStride; ++lane) {
-          ASSERT_EQ(lanes[c * kLaneStride + lane],
-                    lane < rows ? in[lane * stride + c] * 0.3f : 0.0f);
+        for (size_t lane = 0; lane < width; ++lane) {
+          ASSERT_EQ(lanes[c * width + lane], lane < rows ? in[lane * stride + c] * 0.3f : 0.0f);
         }
       }
+      EXPECT_EQ(lanes.back(), 7);
       for (size_t r = 0; r <= rows; ++r) {
         for (size_t c = 0; c < stride; ++c) {
           const bool inside = r < rows && c < cols;
-          ASSERT_EQ(back[r * stride + c], inside ? lanes[c * kLaneStride + r] * scale[r] : 7.0f);
+          ASSERT_EQ(back[r * stride + c], inside ? lanes[c * width + r] * scale[r] : 7.0f);
         }
       }
     }

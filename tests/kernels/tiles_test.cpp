@@ -17,7 +17,13 @@ class TilePath : public ::testing::TestWithParam<const Kernels*> {
 INSTANTIATE_TEST_SUITE_P(Paths, TilePath, ::testing::ValuesIn(paths()),
                          [](const auto& info) { return std::string(to_string(info.param->isa)); });
 
-TEST_P(TilePath, ProductsAreOneChainAnOutput) { expect_tile_products(k); }
+TEST_P(TilePath, ProductsAreOneChainAnOutput) { expect_block_products(k); }
+
+TEST_P(TilePath, CachedEntriesAreMultipliedAsTheyLie) {
+  expect_entry_products(k, 64, 576, 512);
+  expect_entry_products(k, 64, 200, 192);
+  for (const size_t count : {1, 15, 16, 17, 63}) expect_entry_products(k, count, 40, 33);
+}
 
 TEST_P(TilePath, SoftmaxRunsLaneByLane) {
   for (const size_t count : {1, 3, 63, 64}) {

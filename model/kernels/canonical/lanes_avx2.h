@@ -17,8 +17,7 @@ alignas(64) constexpr int32_t kMasks[32] = {-1, -1, -1, -1, -1, -1, -1, -1,  //
 struct Avx2Lanes {
   static constexpr int kRows = 3;
   static constexpr int kWeights = 2;
-  static constexpr int kTileRows1 = 6;  // rows of a tile's product, by registers of lanes
-  static constexpr int kTileRows2 = 3;
+  static constexpr int kTileRows = 6;  // of a tile's product
   __m256 low;
   __m256 high;
   using L = Avx2Lanes;

@@ -15,8 +15,7 @@ namespace {
 struct Avx512Lanes {
   static constexpr int kRows = 4;
   static constexpr int kWeights = 4;
-  static constexpr int kTileRows1 = 16;  // rows of a tile's product, by registers of lanes
-  static constexpr int kTileRows2 = 8;
+  static constexpr int kTileRows = 16;  // of a tile's product
   __m512 v;
   using L = Avx512Lanes;
 

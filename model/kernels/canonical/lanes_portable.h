@@ -13,8 +13,7 @@ namespace {
 struct PortableLanes {
   static constexpr int kRows = 1;
   static constexpr int kWeights = 1;
-  static constexpr int kTileRows1 = 1;  // rows of a tile's product, by registers of lanes
-  static constexpr int kTileRows2 = 1;
+  static constexpr int kTileRows = 1;  // of a tile's product
   float v[16];
 
   template <class F>

@@ -11,65 +11,131 @@ namespace baton::kernels {
 
 template <class L>
 struct TileBody {
-  static constexpr size_t kStride = kTileLanes;
-
-  // M rows times N registers of lanes. kDown: a's rows are next to each other, else its steps are.
-  template <int M, int N, bool kDown>
-  static void block(const TileProduct& p, size_t m0) {
-    L acc[M][N];
-    float* out = p.out + m0 * kStride;
-    for (int m = 0; m < M; ++m) {
-      for (int n = 0; n < N; ++n) {
-        acc[m][n] = p.scale == nullptr
-                        ? L::set(0)
-                        : L::mul(L::load(out + m * kStride + 16 * n), L::load(p.scale + 16 * n));
+  // Scores of M positions and 16 lanes, over all columns, from 0 or from the scores so far.
+  // `panel`: from a panel of keys to the next.
+  template <int M>
+  static void score_rows(const float* keys, size_t panel, size_t cols, const float* queries,
+                         size_t lanes, bool anew, float* scores) {
+    L acc[M];
+    for (int m = 0; m < M; ++m) acc[m] = anew ? L::set(0) : L::load(scores + m * lanes);
+    for (size_t first = 0; first < cols; first += kKeyCols, keys += panel) {
+      const size_t n = cols - first < kKeyCols ? cols - first : kKeyCols;
+      for (size_t k = 0; k < n; ++k, queries += lanes) {
+        const L query = L::load(queries);
+        for (int m = 0; m < M; ++m) acc[m] = L::fma(L::set(keys[m * kKeyCols + k]), query, acc[m]);
       }
     }
-    const float* a = p.a + m0 * (kDown ? 1 : p.a_row);
-    const float* b = p.b;
-    for (size_t k = 0; k < p.depth; ++k) {
-      if constexpr (N == 1) {  // what is fewer, rows or lanes, is kept in registers
-        const L lanes = L::load(b);
-        for (int m = 0; m < M; ++m) {
-          acc[m][0] = L::fma(L::set(kDown ? a[m] : a[m * p.a_row]), lanes, acc[m][0]);
-        }
-      } else {
-        L value[M];
-        for (int m = 0; m < M; ++m) value[m] = L::set(kDown ? a[m] : a[m * p.a_row]);
-        for (int n = 0; n < N; ++n) {
-          const L lanes = L::load(b + 16 * n);
-          for (int m = 0; m < M; ++m) acc[m][n] = L::fma(value[m], lanes, acc[m][n]);
-        }
-      }
-      a += kDown ? p.a_step : 1;
-      b += kStride;
-    }
-    for (int m = 0; m < M; ++m) {
-      for (int n = 0; n < N; ++n) L::store(out + m * kStride + 16 * n, acc[m][n]);
-    }
+    for (int m = 0; m < M; ++m) L::store(scores + m * lanes, acc[m]);
   }
 
-  template <int M, int N, bool kDown>
-  static void rest(const TileProduct& p, size_t m0) {
-    if constexpr (M > 0) {
-      if (p.rows - m0 == M) return block<M, N, kDown>(p, m0);
-      rest<M - 1, N, kDown>(p, m0);
+  // M columns of a panel, for 16 lanes, over the positions.
+  template <int M>
+  static void value_cols(const float* values, size_t count, const float* weights, size_t lanes,
+                         L scale, float* out) {
+    L acc[M];
+    for (int m = 0; m < M; ++m) acc[m] = L::mul(L::load(out + m * lanes), scale);
+    for (size_t t = 0; t < count; ++t, values += kValueCols, weights += lanes) {
+      const L weight = L::load(weights);
+      for (int m = 0; m < M; ++m) acc[m] = L::fma(L::set(values[m]), weight, acc[m]);
     }
+    for (int m = 0; m < M; ++m) L::store(out + m * lanes, acc[m]);
   }
 
-  template <int M, int N, bool kDown>
-  static void all_rows(const TileProduct& p) {
+  template <int M, class F>
+  static void rest(size_t left, F&& f) {
+    if constexpr (M > 0) left == M ? f.template operator()<M>() : rest<M - 1>(left, f);
+  }
+
+  // f<M>(m) for all of `count` in steps of kTileRows, and what is left.
+  template <class F>
+  static void in_rows(size_t count, F&& f) {
     size_t m = 0;
-    for (; m + M <= p.rows; m += M) block<M, N, kDown>(p, m);
-    rest<M - 1, N, kDown>(p, m);
+    for (; m + L::kTileRows <= count; m += L::kTileRows) f.template operator()<L::kTileRows>(m);
+    rest<L::kTileRows - 1>(count - m, [&]<int M>() { f.template operator()<M>(m); });
   }
 
-  static void product(const TileProduct& p) {
-    const bool down = p.a_row == 1;
-    if (p.lanes == kStride) {
-      down ? all_rows<L::kTileRows2, 2, true>(p) : all_rows<L::kTileRows2, 2, false>(p);
-    } else {
-      down ? all_rows<L::kTileRows1, 1, true>(p) : all_rows<L::kTileRows1, 1, false>(p);
+  // Scores of positions [0, count) of panels that hold `rows` positions each.
+  static void score_panels(const float* keys, size_t rows, size_t count, size_t cols,
+                           const float* queries, size_t lanes, bool anew, float* scores) {
+    for (size_t lane = 0; lane < lanes; lane += 16) {
+      in_rows(count, [&]<int M>(size_t m) {
+        score_rows<M>(keys + m * kKeyCols, rows * kKeyCols, cols, queries + lane, lanes, anew,
+                      scores + m * lanes + lane);
+      });
+    }
+  }
+
+  static void value_panel(const float* values, size_t count, size_t cols, const float* weights,
+                          size_t lanes, const float* scale, float* out) {
+    for (size_t lane = 0; lane < lanes; lane += 16) {
+      const L by = L::load(scale + lane);
+      in_rows(cols, [&]<int M>(size_t m) {
+        value_cols<M>(values + m, count, weights + lane, lanes, by, out + m * lanes + lane);
+      });
+    }
+  }
+
+  static void scores(const TileScores& s) {
+    score_panels(s.keys.data, kTilePositions, s.keys.count, s.keys.cols, s.queries, s.lanes, true,
+                 s.scores);
+  }
+
+  static void values(const TileValues& v) {
+    for (size_t first = 0; first < v.values.cols; first += kValueCols) {
+      const size_t n = v.values.cols - first < kValueCols ? v.values.cols - first : kValueCols;
+      value_panel(v.values.data + first * kTilePositions, v.values.count, n, v.weights, v.lanes,
+                  v.scale, v.out + first * v.lanes);
+    }
+  }
+
+  // Columns [first, first + n) of a position's entry as float32.
+  static void widen(const TileEntries& e, size_t t, size_t first, size_t n, float* out) {
+    Body<L>::unpack_halves(e.data + 2 * (t * e.width + first), n, out,
+                           [](const uint8_t* p) { return L::from_bf16(p); });
+  }
+
+  static void fetch(const uint8_t* from, size_t bytes) {  // into the second-level cache
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
+  }
+
+  // Columns are taken some at a time, so that the queries' part and what is widened of the entries
+  // stay in the first-level cache for all positions.
+  static void entry_scores(const EntryScores& s) {
+    constexpr size_t kRows = 16;
+    alignas(64) float wide[kRows * kKeyCols];
+    const TileEntries& e = s.entries;
+    for (size_t first = 0; first < e.width; first += kKeyCols) {
+      const size_t n = e.width - first < kKeyCols ? e.width - first : kKeyCols;
+      for (size_t t = 0; t < e.count; t += kRows) {
+        const size_t rows = e.count - t < kRows ? e.count - t : kRows;
+        for (size_t r = 0; r < rows; ++r) {
+          widen(e, t + r, first, n, wide + r * kKeyCols);
+          if (e.next != nullptr) fetch(e.next + 2 * ((t + r) * e.width + first), 2 * n);
+        }
+        for (size_t tile = 0; tile < e.tiles; ++tile) {
+          if (e.seen[tile] <= t) continue;
+          const size_t lanes = e.lanes[tile];
+          score_panels(wide, kRows, rows, n,
+                       s.queries + tile * e.width * kTileLanes + first * lanes, lanes, first == 0,
+                       s.scores + tile * kTilePositions * kTileLanes + t * lanes);
+        }
+      }
+    }
+  }
+
+  static void entry_values(const EntryValues& v) {
+    alignas(64) float wide[kTilePositions * kValueCols];
+    const TileEntries& e = v.entries;
+    for (size_t first = 0; first < v.cols; first += kValueCols) {
+      const size_t n = v.cols - first < kValueCols ? v.cols - first : kValueCols;
+      for (size_t t = 0; t < e.count; ++t) widen(e, t, first, n, wide + t * kValueCols);
+      for (size_t tile = 0; tile < e.tiles; ++tile) {
+        if (e.seen[tile] == 0) continue;
+        const size_t lanes = e.lanes[tile];
+        value_panel(wide, e.seen[tile], n, v.weights + tile * kTilePositions * kTileLanes, lanes,
+                    v.scale + tile * kTileLanes,
+                    v.out + tile * v.cols * kTileLanes + first * lanes);
+      }
     }
   }
 
@@ -83,18 +149,18 @@ struct TileBody {
         const L hidden = L::set(-__builtin_inff());
         for (size_t t = 0; t < s.count; ++t) {
           const L at = L::set(static_cast<float>(t));
-          const L score = L::where_below(at, visible, L::load(scores + t * kStride), hidden);
-          L::store(scores + t * kStride, score);
+          const L score = L::where_below(at, visible, L::load(scores + t * s.lanes), hidden);
+          L::store(scores + t * s.lanes, score);
           most = L::max(score, most);
         }
       } else {
-        for (size_t t = 0; t < s.count; ++t) most = L::max(L::load(scores + t * kStride), most);
+        for (size_t t = 0; t < s.count; ++t) most = L::max(L::load(scores + t * s.lanes), most);
       }
       L total = L::set(0);
       for (size_t t = 0; t < s.count; ++t) {
-        const L p = Body<L>::exp(L::sub(L::load(scores + t * kStride), most));
+        const L p = Body<L>::exp(L::sub(L::load(scores + t * s.lanes), most));
         total = L::add(total, p);
-        L::store(scores + t * kStride, p);
+        L::store(scores + t * s.lanes, p);
       }
       const L correction = Body<L>::exp(L::sub(before, most));
       L::store(s.max + lane, most);
@@ -113,18 +179,21 @@ struct TileBody {
       L::store(t.max + lane, most);
       L::store(t.sum + lane,
                L::fma(L::load(t.part_sum + lane), d, L::mul(L::load(t.sum + lane), c)));
-      for (size_t at = lane; at < t.rows * kStride; at += kStride) {
+      for (size_t at = lane; at < t.rows * t.lanes; at += t.lanes) {
         L::store(t.out + at, L::fma(L::load(t.part + at), d, L::mul(L::load(t.out + at), c)));
       }
     }
   }
 
+  static size_t width_of(size_t rows) { return rows <= 16 ? 16 : kTileLanes; }
+
   static void to_lanes(const float* in, size_t stride, size_t rows, size_t cols, float factor,
                        float* out) {
     const L by = L::set(factor);
+    const size_t lanes = width_of(rows);
     for (size_t c = 0; c < cols; c += 16) {
       const size_t width = cols - c < 16 ? cols - c : 16;
-      for (size_t lane = 0; lane < kStride; lane += 16) {
+      for (size_t lane = 0; lane < lanes; lane += 16) {
         L square[16];
         for (size_t i = 0; i < 16; ++i) {
           square[i] = lane + i >= rows ? L::set(0)
@@ -133,7 +202,7 @@ struct TileBody {
         }
         L::transpose(square);
         for (size_t i = 0; i < width; ++i) {
-          L::store(out + (c + i) * kStride + lane, L::mul(square[i], by));
+          L::store(out + (c + i) * lanes + lane, L::mul(square[i], by));
         }
       }
     }
@@ -141,6 +210,7 @@ struct TileBody {
 
   static void from_lanes(const float* in, size_t rows, size_t cols, const float* scale, float* out,
                          size_t stride) {
+    const size_t lanes = width_of(rows);
     for (size_t lane = 0; lane < rows; lane += 16) {
       const size_t count = rows - lane < 16 ? rows - lane : 16;
       const L by = L::load(scale + lane);
@@ -148,7 +218,7 @@ struct TileBody {
         const size_t width = cols - c < 16 ? cols - c : 16;
         L square[16];
         for (size_t i = 0; i < 16; ++i) {
-          square[i] = i < width ? L::mul(L::load(in + (c + i) * kStride + lane), by) : L::set(0);
+          square[i] = i < width ? L::mul(L::load(in + (c + i) * lanes + lane), by) : L::set(0);
         }
         L::transpose(square);
         for (size_t i = 0; i < count; ++i) {
@@ -169,7 +239,8 @@ struct TileBody {
   }
 
   static constexpr TileKernels table() {
-    return {product, softmax, merge, to_lanes, from_lanes, to_bf16};
+    return {scores, values,   entry_scores, entry_values, softmax,
+            merge,  to_lanes, from_lanes,   to_bf16};
   }
 };
 

@@ -31,11 +31,11 @@ FastAttention::FastAttention(const checkpoint::ModelConfig& config, uint32_t tp,
     const size_t rows = std::max(kBlock, group);
     mine.codes =
         kernels::Int8Buffer(larger(int8_size(rows, latents_), int8_size(rows, head_queries_)));
-    mine.keys.resize(kBlock * qk_);
-    mine.values.resize(rows * v_);
+    mine.keys.resize(kBlock * padded(qk_, kernels::kKeyCols));
+    mine.values.resize(rows * padded(v_, kernels::kValueCols));
     mine.queries.resize(std::max(row_tiles * qk_, kGroupTiles * entry_) * kLanes);
-    mine.scores.resize(kBlock * kLanes);
-    mine.correction.resize(kLanes);
+    mine.scores.resize(kGroupTiles * kBlock * kLanes);
+    mine.correction.resize(kGroupTiles * kLanes);
     mine.visible.resize(kLanes);
     mine.tiles = Tiles(row_tiles, v_);
   }
@@ -51,24 +51,21 @@ void FastAttention::store_entry(const float* entry, std::byte* to) const {
   team_.kernels().tiles->to_bf16(entry, entry_, reinterpret_cast<uint8_t*>(to));
 }
 
-void FastAttention::load_block(const Pass& pass, const Run& run, size_t block, size_t count,
-                               ThreadBuffers& mine) const {
-  const std::byte* entries = pass.cache.entry(run.pages[block], pass.layer, 0);
-  team_.kernels().unpack({entries, nullptr, kernels::Format::bf16, 0, count * entry_},
-                         mine.entries.data());
-}
-
-void FastAttention::attend_block(const BlockStep& step, Tiles& tiles, size_t tile,
+// One block of the prefill form for one tile: scores, softmax, what they weigh.
+void FastAttention::attend_block(size_t tile, size_t seen, size_t lanes, bool masked,
                                  ThreadBuffers& mine) const {
   const auto& k = *team_.kernels().tiles;
   float* scores = mine.scores.data();
-  k.product({step.keys, step.depth, 1, step.queries, step.count, step.depth, step.lanes, nullptr,
-             scores});
-  k.softmax({scores, step.count, step.lanes, step.masked ? mine.visible.data() : nullptr,
-             tiles.max.data() + tile * kLanes, tiles.sum.data() + tile * kLanes,
+  k.scores(
+      {{mine.keys.data(), seen, qk_}, lanes, mine.queries.data() + tile * qk_ * kLanes, scores});
+  k.softmax({scores, seen, lanes, masked ? mine.visible.data() : nullptr,
+             mine.tiles.max.data() + tile * kLanes, mine.tiles.sum.data() + tile * kLanes,
              mine.correction.data()});
-  k.product({step.values, 1, step.stride, scores, tiles.width, step.count, step.lanes,
-             mine.correction.data(), tiles.out_of(tile)});
+  k.values({{mine.values.data(), seen, v_},
+            lanes,
+            scores,
+            mine.correction.data(),
+            mine.tiles.out_of(tile)});
 }
 
 void FastAttention::finish_tile(Tiles& tiles, size_t tile, size_t lanes, float* out, size_t stride,
@@ -80,22 +77,29 @@ void FastAttention::finish_tile(Tiles& tiles, size_t tile, size_t lanes, float* 
                                     out, stride);
 }
 
-// Keys [count, nope + rope] and values [count, v] of one head, of the block in mine.entries.
-void FastAttention::expand_block(const Pass& pass, size_t count, size_t head,
-                                 ThreadBuffers& mine) const {
+// Keys (nope + rope columns) and values of one head, of `count` positions of a block.
+void FastAttention::expand_block(const Pass& pass, const Run& run, size_t block, size_t count,
+                                 size_t head, ThreadBuffers& mine) const {
   const auto& k = team_.kernels();
+  const std::byte* entries = pass.cache.entry(run.pages[block], pass.layer, 0);
+  k.unpack({entries, nullptr, kernels::Format::bf16, 0, count * entry_}, mine.entries.data());
   mine.codes.shape(latents_, count);
   for (size_t t = 0; t < count; ++t) mine.codes.quantize(k, t, mine.entries.data() + t * entry_);
-  const auto expand = [&](const kernels::Matrix& weights, float* out, size_t stride) {
+  // Panels of weights are rows of 32, of which a panel of keys or values holds a whole number.
+  const auto expand = [&](const kernels::Matrix& weights, float* out, size_t width) {
     const size_t panels = weights.panels().shape().unit_panels();
-    multiply_panels(k, mine.codes.rows(), count, weights.panels(), head * panels,
-                    (head + 1) * panels, out, stride);
+    for (size_t p = 0; p < panels; ++p) {
+      multiply_panels(k, mine.codes.rows(), count, weights.panels(), head * panels + p,
+                      head * panels + p + 1, out + column(p * kernels::kInt8PanelRows, width),
+                      width);
+    }
   };
-  expand(pass.weights.keys, mine.keys.data(), qk_);
-  expand(pass.weights.values, mine.values.data(), v_);
-  for (size_t t = 0; t < count; ++t) {
-    std::memcpy(mine.keys.data() + t * qk_ + nope_, mine.entries.data() + t * entry_ + latent_,
-                rope_ * sizeof(float));
+  expand(pass.weights.keys, mine.keys.data(), kernels::kKeyCols);
+  expand(pass.weights.values, mine.values.data(), kernels::kValueCols);
+  for (size_t c = 0; c < rope_; ++c) {
+    float* to = mine.keys.data() + column(nope_ + c, kernels::kKeyCols);
+    const float* from = mine.entries.data() + latent_ + c;
+    for (size_t t = 0; t < count; ++t) to[t * kernels::kKeyCols] = from[t * entry_];
   }
 }
 
@@ -114,8 +118,7 @@ void FastAttention::prefill_head(const Pass& pass, const Run& run, size_t head, 
   const size_t end = size_t{run.first} + run.count;  // positions
   for (size_t begin = 0; begin < end; begin += kBlock) {
     const size_t count = std::min(kBlock, end - begin);
-    load_block(pass, run, begin / kBlock, count, mine);
-    expand_block(pass, count, head, mine);
+    expand_block(pass, run, begin / kBlock, count, head, mine);
     // Rows before the block don't see it.
     const size_t from = begin > run.first ? (begin - run.first) / kLanes : 0;
     for (size_t tile = from; tile < tiles; ++tile) {
@@ -127,9 +130,7 @@ void FastAttention::prefill_head(const Pass& pass, const Run& run, size_t head, 
         mine.visible[lane] = static_cast<float>(static_cast<int64_t>(first + lane + 1) -
                                                 static_cast<int64_t>(begin));
       }
-      attend_block({mine.queries.data() + tile * qk_ * kLanes, mine.keys.data(), qk_,
-                    mine.values.data(), v_, seen, padded_lanes(rows_of(tile)), masked},
-                   mine.tiles, tile, mine);
+      attend_block(tile, seen, padded_lanes(rows_of(tile)), masked, mine);
     }
   }
   for (size_t tile = 0; tile < tiles; ++tile) {

@@ -45,8 +45,8 @@ class FastAttention final : public Attention {
     std::vector<float> keys;        // [64, qk]
     std::vector<float> values;      // [64, v]
     std::vector<float> queries;     // [tiles, qk or entry, 32]
-    std::vector<float> scores;      // [64, 32]
-    std::vector<float> correction;  // [32]
+    std::vector<float> scores;      // [4, 64, 32]
+    std::vector<float> correction;  // [4, 32]
     std::vector<float> visible;     // [32]
     Tiles tiles;                    // of a run
   };
@@ -69,32 +69,22 @@ class FastAttention final : public Attention {
     size_t tile;
   };
 
-  // Entries of `count` positions of a block as float32. [count, entry]
-  void load_block(const Pass& pass, const Run& run, size_t block, size_t count,
-                  ThreadBuffers& mine) const;
-  // One block for one tile of lanes: scores, softmax, what they weigh. `values` are [count,
-  // stride].
-  struct BlockStep {
-    const float* queries;  // [depth, 32]
-    const float* keys;     // [count, depth]
-    size_t depth;
-    const float* values;
-    size_t stride;
-    size_t count;
-    size_t lanes;  // 16 or 32
-    bool masked;   // `visible` says what each lane sees
-  };
-  void attend_block(const BlockStep& step, Tiles& tiles, size_t tile, ThreadBuffers& mine) const;
+  void attend_block(size_t tile, size_t seen, size_t lanes, bool masked, ThreadBuffers& mine) const;
   void finish_tile(Tiles& tiles, size_t tile, size_t lanes, float* out, size_t stride,
                    ThreadBuffers& mine) const;
 
   void prefill_runs(const Pass& pass);
   void prefill_head(const Pass& pass, const Run& run, size_t head, unsigned thread);
-  void expand_block(const Pass& pass, size_t count, size_t head, ThreadBuffers& mine) const;
+  void expand_block(const Pass& pass, const Run& run, size_t block, size_t count, size_t head,
+                    ThreadBuffers& mine) const;
 
   void decode_rows(const Pass& pass, std::span<const uint32_t> rows);
   void absorb_head(const Pass& pass, std::span<const uint32_t> rows, size_t head, unsigned thread);
   void list_groups(const Pass& pass, std::span<const uint32_t> rows);
+  kernels::TileEntries seen_entries(const Pass& pass, const LaneGroup& group, size_t begin,
+                                    size_t end) const;
+  void weigh(const LaneGroup& group, size_t tile, size_t begin, size_t seen, Tiles& out, size_t at,
+             ThreadBuffers& mine) const;
   void attend_span(const Pass& pass, const SpanItem& item, size_t slot, unsigned thread);
   void attend_wave(const Pass& pass);  // the spans of the list
   void merge_tile(const MergeItem& item, unsigned thread);

@@ -59,40 +59,69 @@ size_t FastAttention::lanes_of(const LaneGroup& group, size_t tile) const {
   return std::min(kLanes, group.lanes - tile * kLanes);
 }
 
+// What the tiles of a group see of a block that begins at position `begin`.
+kernels::TileEntries FastAttention::seen_entries(const Pass& pass, const LaneGroup& group,
+                                                 size_t begin, size_t end) const {
+  const auto entries = [&](size_t position) {
+    const PageId page = group.run->pages[position / kBlock];
+    return reinterpret_cast<const uint8_t*>(pass.cache.entry(page, pass.layer, 0));
+  };
+  kernels::TileEntries seen{entries(begin),
+                            std::min(kBlock, end - begin),
+                            entry_,
+                            begin + kBlock < end ? entries(begin + kBlock) : nullptr,
+                            (group.lanes + kLanes - 1) / kLanes,
+                            {},
+                            {}};
+  for (size_t tile = 0; tile < seen.tiles; ++tile) {
+    const size_t lanes = lanes_of(group, tile);
+    const size_t last = lane_position(group, tile * kLanes + lanes - 1);
+    seen.lanes[tile] = padded_lanes(lanes);
+    seen.seen[tile] = last < begin ? 0 : std::min(kBlock, last + 1 - begin);
+  }
+  return seen;
+}
+
+// One block for one tile: its scores become weights.
+void FastAttention::weigh(const LaneGroup& group, size_t tile, size_t begin, size_t seen,
+                          Tiles& out, size_t at, ThreadBuffers& mine) const {
+  const size_t lanes = lanes_of(group, tile);
+  const bool masked = begin + seen > lane_position(group, tile * kLanes) + 1;
+  for (size_t lane = 0; masked && lane < kLanes; ++lane) {
+    const size_t position = lane_position(group, tile * kLanes + std::min(lane, lanes - 1));
+    mine.visible[lane] =
+        static_cast<float>(static_cast<int64_t>(position + 1) - static_cast<int64_t>(begin));
+  }
+  team_.kernels().tiles->softmax({mine.scores.data() + tile * kBlock * kLanes, seen,
+                                  padded_lanes(lanes), masked ? mine.visible.data() : nullptr,
+                                  out.max.data() + at * kLanes, out.sum.data() + at * kLanes,
+                                  mine.correction.data() + tile * kLanes});
+}
+
 // The first span goes where the group's state is, a later one beside it, to be merged.
 void FastAttention::attend_span(const Pass& pass, const SpanItem& item, size_t slot,
                                 unsigned thread) {
   const LaneGroup& group = groups_[item.group];
+  const auto& k = *team_.kernels().tiles;
   ThreadBuffers& mine = threads_[thread];
   Tiles& out = item.span == 0 ? states_ : partials_;
   const size_t at = item.span == 0 ? group.tile : slot * kGroupTiles;
-  const size_t tiles = (group.lanes + kLanes - 1) / kLanes;
-  for (size_t tile = 0; tile < tiles; ++tile) {
+  for (size_t tile = 0; tile * kLanes < group.lanes; ++tile) {
     out.begin(at + tile);
-    team_.kernels().tiles->to_lanes(absorbed_.data() + (group.lane + tile * kLanes) * entry_,
-                                    entry_, lanes_of(group, tile), entry_, scale_,
-                                    mine.queries.data() + tile * entry_ * kLanes);
+    k.to_lanes(absorbed_.data() + (group.lane + tile * kLanes) * entry_, entry_,
+               lanes_of(group, tile), entry_, scale_, mine.queries.data() + tile * entry_ * kLanes);
   }
   const size_t last = lane_position(group, group.lanes - 1);
   const size_t end = std::min((item.span + 1) * kSpan, last + 1);
   for (size_t begin = item.span * kSpan; begin < end; begin += kBlock) {
-    load_block(pass, *group.run, begin / kBlock, std::min(kBlock, end - begin), mine);
-    for (size_t tile = 0; tile < tiles; ++tile) {
-      const size_t lanes = lanes_of(group, tile);
-      const size_t first_seen = lane_position(group, tile * kLanes);
-      const size_t last_seen = lane_position(group, tile * kLanes + lanes - 1);
-      if (last_seen < begin) continue;
-      const size_t seen = std::min(kBlock, last_seen + 1 - begin);
-      const bool masked = begin + seen > first_seen + 1;
-      for (size_t lane = 0; masked && lane < kLanes; ++lane) {
-        const size_t position = lane_position(group, tile * kLanes + std::min(lane, lanes - 1));
-        mine.visible[lane] =
-            static_cast<float>(static_cast<int64_t>(position + 1) - static_cast<int64_t>(begin));
+    const kernels::TileEntries entries = seen_entries(pass, group, begin, end);
+    k.entry_scores({entries, mine.queries.data(), mine.scores.data()});
+    for (size_t tile = 0; tile < entries.tiles; ++tile) {
+      if (const size_t seen = entries.seen[tile]; seen != 0) {
+        weigh(group, tile, begin, seen, out, at + tile, mine);
       }
-      attend_block({mine.queries.data() + tile * entry_ * kLanes, mine.entries.data(), entry_,
-                    mine.entries.data(), entry_, seen, padded_lanes(lanes), masked},
-                   out, at + tile, mine);
     }
+    k.entry_values({entries, latent_, mine.scores.data(), mine.correction.data(), out.out_of(at)});
   }
 }
 
