@@ -16,8 +16,9 @@ constexpr size_t kSliceMax = kMask - 1023;
 constexpr uint64_t next_of(uint64_t ticket) { return ticket & kMask; }
 constexpr uint64_t count_of(uint64_t ticket) { return ticket >> kBits & kMask; }
 
-// Some twenty microseconds, on processors whose pause takes 40 to 140 cycles.
-constexpr unsigned kRounds = 60;
+// Some fifty microseconds, on processors whose pause takes 40 to 140 cycles: longer than what one
+// thread does alone between two loops of a step.
+constexpr unsigned kRounds = 150;
 constexpr unsigned kPauses = 16;  // a round
 
 void pause() {

@@ -14,6 +14,7 @@ constexpr size_t kFewRows = 4;
 constexpr size_t kFewRowsPanel = 4;
 constexpr size_t kPanelRowsMin = 8;
 constexpr size_t kPanelRowsMax = 64;
+constexpr size_t kItemsAThread = 4;
 // Some microseconds of reading, so that threads end together and rarely ask for the next item.
 constexpr size_t kItemBytes = 65536;
 
@@ -60,7 +61,10 @@ void Team::multiply(const RowsView& in, size_t rows, const Matrix& weights, floa
     const Product product{&weights, out, out_stride};
     return multiply_packed(in, rows, std::span(&product, 1));
   }
-  const size_t step = panel_rows(weights.cols());
+  // Smaller panels of a small weight (a router's), so that every thread has some.
+  const size_t share = weights.rows() / (kItemsAThread * pool_.size());
+  const size_t step =
+      std::clamp(share / kPanelRowsMin * kPanelRowsMin, kPanelRowsMin, panel_rows(weights.cols()));
   const size_t items = (weights.rows() + step - 1) / step;
   run(items, rows * std::min(step, weights.rows()) * weights.cols(),
       [&](size_t item, unsigned thread) {

@@ -183,9 +183,9 @@ class SlowFastAttention {
     query.insert(query.end(), q + c_.qk_nope_head_dim, q + c_.qk_head_dim());
     for (float& value : query) value *= static_cast<float>(c_.softmax_scale());
     State all;
-    for (size_t span = 0; span <= position; span += 256) {
+    for (size_t span = 0; span <= position; span += 128) {
       State part{.out = Floats(c_.kv_lora_rank)};
-      for (size_t begin = span; begin <= position && begin < span + 256; begin += 64) {
+      for (size_t begin = span; begin <= position && begin < span + 128; begin += 64) {
         const auto entry = [&](size_t t) -> const Floats& { return entries[t]; };
         block(part, query, begin, std::min<size_t>(begin + 64, position + 1), entry, entry);
       }

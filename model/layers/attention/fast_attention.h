@@ -5,7 +5,7 @@
 // expanded to keys and values; tiles of 32 rows attend to them, those above the diagonal left out.
 // decode form: a head's query, quantised, is carried into the latent space by the transposed key
 // rows; lanes of (row, head) attend to a loaded block, 128 at a time. Positions are cut into spans
-// of 256, each with a running softmax of its own from an empty start; spans are merged in their
+// of 128, each with a running softmax of its own from an empty start; spans are merged in their
 // order, so that threads share one sequence and nothing but the position shows. What was attended
 // is quantised and expanded by the value rows. Thread safety: see Attention.
 #pragma once

@@ -14,7 +14,7 @@ inline constexpr size_t kBlock = kPageTokens;  // positions of one running softm
 static_assert(kernels::kKeyCols % kernels::kInt8PanelRows == 0);
 static_assert(kernels::kValueCols % kernels::kInt8PanelRows == 0);
 static_assert(kBlock == kernels::kTilePositions);
-inline constexpr size_t kSpan = 4 * kBlock;  // positions that are merged with others, in order
+inline constexpr size_t kSpan = 2 * kBlock;  // positions that are merged with others, in order
 
 inline constexpr size_t kLanes = kernels::kTileLanes;       // of a tile
 inline constexpr size_t kGroupTiles = kernels::kTileGroup;  // that share a loaded block
