@@ -77,10 +77,12 @@ Cost prefill_cost(const ModelConfig& c, const NumericMode& mode, size_t tokens, 
   return {mode.packed() ? 2 * products : 0, mode.packed() ? 0 : 2 * products, 2 * flops, 0};
 }
 
-Cost decode_cost(const ModelConfig& c, const NumericMode& mode, size_t batch, size_t context) {
+Cost decode_cost(const ModelConfig& c, const NumericMode& mode, size_t batch, size_t context,
+                 size_t rows_each) {
   const auto layers = static_cast<double>(c.num_layers);
   const auto with_experts = static_cast<double>(moe_layers(c));
-  const auto rows = static_cast<double>(batch);
+  const auto sequences = static_cast<double>(batch);
+  const double rows = sequences * static_cast<double>(rows_each);
   const auto experts = static_cast<double>(c.num_routed_experts);
   const double touched =
       experts * (1 - std::pow(1 - static_cast<double>(c.experts_per_token) / experts, rows));
@@ -94,11 +96,23 @@ Cost decode_cost(const ModelConfig& c, const NumericMode& mode, size_t batch, si
   Cost cost;
   cost.bytes = each * weight_bytes(mode.weights) +
                with_experts * touched * expert(c) * weight_bytes(mode.experts) + routers +
-               layers * rows * positions * entry_bytes;
+               layers * sequences * positions * entry_bytes;
   const double products = 2 * (rows * each + with_experts * chosen * expert(c));
   (mode.packed() ? cost.int8_ops : cost.product_flops) = products;
   cost.fp32_flops = 2 * layers * rows * positions * static_cast<double>(c.num_heads) *
                     (entry + static_cast<double>(c.kv_lora_rank));
+  return cost;
+}
+
+Cost draft_cost(const ModelConfig& c, const NumericMode& mode, size_t batch, size_t context) {
+  ModelConfig layer = c;
+  layer.num_layers = 1;
+  layer.first_k_dense_replace = 0;
+  Cost cost = decode_cost(layer, mode, batch, context);
+  const double projection = 2.0 * static_cast<double>(c.hidden_size * c.hidden_size);
+  cost.bytes += projection * weight_bytes(mode.weights);
+  (mode.packed() ? cost.int8_ops : cost.product_flops) +=
+      2 * static_cast<double>(batch) * projection;
   return cost;
 }
 

@@ -23,9 +23,13 @@ struct Cost {
 
 Cost prefill_cost(const checkpoint::ModelConfig& config, const checkpoint::NumericMode& mode,
                   size_t tokens, size_t chunk);
-// One step of `batch` rows with `context` positions each; experts are chosen evenly.
+// One step of `batch` sequences with `context` positions and some rows each, which read the
+// sequence's latents once; experts are chosen evenly.
 Cost decode_cost(const checkpoint::ModelConfig& config, const checkpoint::NumericMode& mode,
-                 size_t batch, size_t context);
+                 size_t batch, size_t context, size_t rows_each = 1);
+// One draft of the MTP layer for each row, its logits included.
+Cost draft_cost(const checkpoint::ModelConfig& config, const checkpoint::NumericMode& mode,
+                size_t batch, size_t context);
 
 // Prefill computes: its operations, one kind after the other. Decode reads weights or multiplies by
 // them, whichever takes longer, and attends.

@@ -84,7 +84,7 @@ void Driver::pretend_prefill(Stream& stream, uint64_t seed) {
   stream.filled = static_cast<Position>(stream.prompt.size() - 1);
 }
 
-void Driver::decode(std::span<Stream*> streams) {
+void Driver::decode(std::span<Stream* const> streams) {
   std::vector<model::SequenceRows> step;
   for (Stream* stream : streams) {
     if (!stream->verify_drafts) stream->drafts.clear();

@@ -51,7 +51,7 @@ class Driver {
   // The same as far as decode can tell the time: random entries.
   void pretend_prefill(Stream& stream, uint64_t seed);
   // One step of all of them; with known tokens that have not run, these run too.
-  void decode(std::span<Stream*> streams);
+  void decode(std::span<Stream* const> streams);
   // Goes on with this token in place of the last one that was sampled.
   static void force(Stream& stream, TokenId token);
 
