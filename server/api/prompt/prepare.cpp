@@ -123,10 +123,12 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
   if (prompt.empty()) {
     return bad_value(prompt_param(request), "The prompt has no tokens.");
   }
-  if (request.truncate_prompt && prompt.size() > *request.truncate_prompt) {
-    prompt.erase(prompt.begin(), prompt.end() - *request.truncate_prompt);
-  }
   const uint32_t wanted = request.max_tokens.value_or(1);
+  size_t kept = request.truncate_prompt.value_or(model.max_model_len);
+  if (request.truncate_to_room && wanted < model.max_model_len) kept = model.max_model_len - wanted;
+  if ((request.truncate_prompt || request.truncate_to_room) && prompt.size() > kept) {
+    prompt.erase(prompt.begin(), prompt.end() - static_cast<ptrdiff_t>(kept));
+  }
   if (prompt.size() + wanted > model.max_model_len) {
     return too_long(request, model, prompt.size(), wanted);
   }
@@ -255,13 +257,10 @@ Result<std::vector<TokenId>> encode_prompt(const GenerateRequest& request, const
 
 ApiResult<std::vector<TokenId>> chat_prompt(const GenerateRequest& request,
                                             const TextModel& model) {
+  if (request.prompt_ids) return *request.prompt_ids;
   static const Json kNone;
-  Json kwargs = request.template_kwargs;
-  const bool must_call = request.tool_choice.kind == ToolChoice::Kind::required ||
-                         request.tool_choice.kind == ToolChoice::Kind::named;
-  if (must_call) kwargs["thinking"] = kwargs["enable_thinking"] = false;
   const Json& tools = request.tools_active() ? request.tools : kNone;
-  auto ids = model.encode_chat({request.messages, tools, kwargs, request.go_on});
+  auto ids = model.encode_chat({request.messages, tools, request.template_kwargs, request.go_on});
   if (!ids) return at_prompt(request, ids.error());
   return *std::move(ids);
 }
