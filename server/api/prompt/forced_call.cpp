@@ -39,7 +39,8 @@ std::vector<Tool> tools_of(const GenerateRequest& request) {
     if (choice.kind == ToolChoice::Kind::named && tool.name != choice.name) continue;
     tool.param = fmt::format("tools[{}].function.parameters", i);
     tool.strict = function.value("strict", Json()) == true;
-    const Json schema = function.value("parameters", Json());
+    Json schema = function.value("parameters", Json());
+    if (schema.is_object() && schema.contains("properties")) schema.emplace("type", "object");
     if (schema.is_object() && schema.value("type", Json()) == "object") tool.schema = schema.dump();
     tools.push_back(std::move(tool));
   }

@@ -112,6 +112,12 @@ TEST_P(ForcedCallTest, a_schema_that_cannot_be_kept_to_gives_way_unless_it_is_st
   EXPECT_EQ(refused.error().status, 400);
 }
 
+TEST_P(ForcedCallTest, a_schema_of_properties_is_an_objects) {
+  request_.tools[0]["function"]["parameters"].erase("type");
+  EXPECT_TRUE(behind_head(calls({call("f", R"({"a":1})")})));
+  EXPECT_FALSE(behind_head(calls({call("f", R"({"b":1})")})));
+}
+
 TEST_P(ForcedCallTest, many_tools_whose_schemas_are_too_much_together_keep_their_names) {
   request_.tools = Json::array();
   Json schema = {{"type", "object"}, {"properties", Json::object()}};
