@@ -45,8 +45,8 @@ class ForcedCallTest : public ::testing::TestWithParam<text::ToolStyle> {
     return matcher.advance(with_markers(text)) && matcher.can_end();
   }
   // As the style's own renderer writes them, whole.
-  static std::string calls(const Json& list) {
-    return text::render_calls(GetParam(), list)->text();
+  static std::string calls(const std::vector<Json>& list) {
+    return text::render_calls(GetParam(), Json(list))->text();
   }
   static Json call(const char* name, const char* arguments) {
     return {{"function", {{"name", name}, {"arguments", arguments}}}};
