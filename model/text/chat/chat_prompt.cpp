@@ -63,7 +63,7 @@ bool prints_calls(const std::string& text, size_t calls, size_t turns = 1) {
   if (count(text, kCallBegin) + count(text, kCallsBegin) + count(text, kCallsEnd) == 0) return true;
   return count(text, kCallsBegin) == turns && count(text, kCallsEnd) == turns &&
          count(text, kCallBegin) == calls && count(text, kCallEnd) == calls &&
-         text.find(kCallsEnd) > text.rfind(kCallEnd);
+         text.rfind(kCallsEnd) > text.rfind(kCallEnd);
 }
 
 TemplateTraits traits_of(const ChatTemplate& chat) {

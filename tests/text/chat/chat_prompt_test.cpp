@@ -236,7 +236,8 @@ TEST(ChatPrompt, ThePublishedTemplateOfR1OpensCallsAndOutputsOfAllTurns) {
   EXPECT_NE(text.find("2<｜tool▁output▁end｜><｜tool▁outputs▁end｜>" + call), std::string::npos)
       << text;
   EXPECT_NE(text.find("<｜User｜>r<｜Assistant｜>Hm." + call), std::string::npos) << text;
-  EXPECT_NE(text.find("</s><｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>3"), std::string::npos)
+  EXPECT_NE(text.find("<｜end▁of▁sentence｜><｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>3"),
+            std::string::npos)
       << text;
   // The first round is as the template itself writes it.
   const Json first = Json::array({history[0], history[1], history[2], history[3]});
