@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kAnyObject = R"({"type":"object"})";
 constexpr uint64_t kShareMin = 500'000;  // steps of compilation
+constexpr uint32_t kStatesMin = 20'000;  // before it is deterministic
 
 std::string grammar_literal(std::string_view text) {
   std::string out = "\"";
@@ -93,7 +94,9 @@ Result<void> compiles(const std::string& grammar) {
 // schema may cost its share only, so that many of them cost no more than one request may.
 ApiResult<void> give_way(std::vector<Tool>& tools, const auto& fits) {
   constraint::Limits limits;
-  limits.steps_max = std::max<uint64_t>(limits.steps_max / tools.size(), kShareMin);
+  const auto share = static_cast<uint32_t>(tools.size());
+  limits.steps_max = std::max<uint64_t>(limits.steps_max / share, kShareMin);
+  limits.nfa_states_max = std::max(limits.nfa_states_max / share, kStatesMin);
   for (Tool& tool : tools) {
     const auto alone =
         constraint::compile(ConstraintParams::Form::json_schema, tool.schema, limits);
