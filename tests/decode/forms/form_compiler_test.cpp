@@ -32,7 +32,7 @@ TEST(FormCompiler, AnswersOnTheExecutorInTurn) {
   io.run();
   ASSERT_EQ(answers.size(), 3u);
   EXPECT_EQ(answers[0], "A");
-  EXPECT_THAT(answers[1], testing::HasSubstr("not closed"));
+  EXPECT_THAT(answers[1], ::testing::HasSubstr("not closed"));
   EXPECT_EQ(answers[2], "B");
 }
 
@@ -58,7 +58,7 @@ TEST(FormCompiler, SpecialTokensHaveNoBytes) {
 }
 
 TEST(FormCompiler, MarkersOfCallsHaveTheBytesThatFormsKnowThemBy) {
-  const auto tokenizer = text::Tokenizer::load(baton::testing::source_dir() / "model/demo");
+  const auto tokenizer = text::Tokenizer::load(testing::source_dir() / "model/demo");
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   const auto sep = tokenizer->find_token("<｜tool▁sep｜>");
   const auto bytes = form_bytes(*tokenizer, static_cast<uint32_t>(tokenizer->vocab_size()));
