@@ -1,15 +1,9 @@
-#include <grpc/support/time.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/support/server_callback.h>
-
-#include <algorithm>
-#include <boost/asio/post.hpp>
-#include <map>
-#include <mutex>
 
 #include "baton/v1/inference.grpc.pb.h"
-#include "proto/grpc_answer.h"
+#include "proto/grpc_calls.h"
 #include "proto/inference.h"
+#include "proto/open_inference.h"
 
 namespace baton::rpc {
 
@@ -17,241 +11,136 @@ namespace {
 
 using boost::asio::any_io_executor;
 
-std::string api_key(const grpc::CallbackServerContext& context) {
-  constexpr std::string_view kScheme = "bearer ";  // the scheme's case doesn't matter (RFC 9110)
-  const auto found = context.client_metadata().find("authorization");
-  if (found == context.client_metadata().end()) return {};
-  const std::string_view value(found->second.data(), found->second.size());
-  const auto same = [](char scheme, char given) { return scheme == (given | 0x20); };
-  const bool bearer = value.size() > kScheme.size() &&
-                      std::equal(kScheme.begin(), kScheme.end(), value.begin(), same);
-  return bearer ? std::string(value.substr(kScheme.size())) : std::string();
-}
+// The numbers of the methods, in the order of the service.
+enum Method : int { kGenerate, kChat, kTokenize, kDetokenize, kModels };
 
-std::optional<Duration> time_left(const grpc::CallbackServerContext& context) {
-  const gpr_timespec deadline = context.raw_deadline();
-  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return std::nullopt;
-  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
-  return std::chrono::seconds(left.tv_sec) + Duration(left.tv_nsec);
-}
-
-const Refusal& closing() {
-  static const Refusal refusal(fail(ErrorCode::unavailable, "The server is closing."), "DRAINING");
-  return refusal;
-}
-
-// What the service and its pending calls share. After close() nothing is posted any more and every
-// call ends without the handler's help.
-class Shared : public std::enable_shared_from_this<Shared> {
+// Calls come on gRPC's threads and go to the handler on the executor. Messages are parsed here, not
+// by gRPC: it tells clients that a method is unimplemented where its message can't be read.
+class Service final : public v1::Inference::Service {
  public:
-  Shared(any_io_executor executor, const GrpcOptions& options, InferenceHandler* handler)
-      : executor(std::move(executor)), options(options), handler_(handler) {}
-
-  const any_io_executor executor;
-  const GrpcOptions options;
-
-  void close() {
-    std::vector<std::weak_ptr<OpenAnswer>> answers;
-    std::map<uint64_t, Question> questions;
-    {
-      std::lock_guard lock(mutex_);
-      handler_ = nullptr;
-      answers.swap(answers_);
-      questions.swap(questions_);
-    }
-    for (const auto& [number, question] : questions) question.refuse(closing());
-    for (const auto& weak : answers) {
-      if (auto answer = weak.lock()) answer->refuse(closing());
-    }
-  }
-
-  // Hands a call whose answer is a stream to the handler, unless the server is full or closing.
-  void admit(const std::shared_ptr<OpenAnswer>& answer, std::string key,
-             std::function<void(InferenceHandler&)> hand_over) {
-    {
-      std::lock_guard lock(mutex_);
-      std::erase_if(answers_, [](const auto& weak) { return weak.expired(); });
-      if (handler_ && answers_.size() < options.streams_max) {
-        answers_.push_back(answer);
-        boost::asio::post(executor, [shared = shared_from_this(), answer, key = std::move(key),
-                                     hand_over = std::move(hand_over)] {
-          auto* handler = shared->open_handler();
-          if (!handler) return;
-          if (!handler->allows(key)) return answer->end(not_allowed());
-          hand_over(*handler);
-        });
-        return;
-      }
-    }
-    answer->refuse({fail(ErrorCode::resource_exhausted,
-                         "The server is closing or serves all the calls it may."),
-                    "TOO_MANY_CALLS", Duration(1s)});
-  }
-
-  // A call with one answer: `hand_over` gets what answers it, once. `write` fills gRPC's response,
-  // which is there as long as the question is open.
-  template <class Answer>
-  void ask(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
-           std::function<void(const Answer&)> write,
-           std::function<void(InferenceHandler&, Reply<Answer>)> hand_over) {
-    uint64_t number = 0;
-    {
-      std::lock_guard lock(mutex_);
-      number = handler_ ? ++questions_asked_ : 0;
-      if (number > 0) questions_.emplace(number, Question{context, reactor});
-    }
-    if (number == 0) return Question{context, reactor}.refuse(closing());
-    boost::asio::post(executor, [shared = shared_from_this(), number, key = api_key(*context),
-                                 write = std::move(write), hand_over = std::move(hand_over)] {
-      auto* handler = shared->open_handler();
-      if (!handler) return;
-      if (!handler->allows(key)) {
-        return shared->answer(
-            number, [](const Question& question) { question.reactor->Finish(not_allowed()); });
-      }
-      hand_over(*handler, [shared, number, write](boost::system::result<Answer, Refusal> result) {
-        shared->answer(number, [&](const Question& question) {
-          if (!result) return question.refuse(result.error());
-          write(*result);
-          question.reactor->Finish(grpc::Status::OK);
-        });
-      });
-    });
+  explicit Service(std::shared_ptr<Calls> calls) : shared_(std::move(calls)) {
+    serve_stream<v1::GenerateRequest, v1::GenerateResponse>(kGenerate, &Service::generate);
+    serve_stream<v1::ChatRequest, v1::ChatResponse>(kChat, &Service::chat);
+    serve<v1::TokenizeRequest, v1::TokenizeResponse>(kTokenize, &Service::tokenize);
+    serve<v1::DetokenizeRequest, v1::DetokenizeResponse>(kDetokenize, &Service::detokenize);
+    serve<v1::ModelsRequest, v1::ModelsResponse>(kModels, &Service::models);
   }
 
  private:
-  // Both are gRPC's own, until Finish.
-  struct Question {
-    grpc::CallbackServerContext* context;
-    grpc::ServerUnaryReactor* reactor;
-    void refuse(const Refusal& refusal) const {
-      add_trailers(*context, refusal);
-      reactor->Finish(to_status(refusal));
-    }
-  };
+  using Context = grpc::CallbackServerContext;
+  template <class Response>
+  using AnswerPtr = std::shared_ptr<StreamAnswer<Response>>;
+  using Unary = grpc::ServerUnaryReactor;
 
-  // On the executor, as close() is: what it returns stays valid for the handler's turn.
-  InferenceHandler* open_handler() {
-    std::lock_guard lock(mutex_);
-    return handler_;
-  }
-
-  // The question is either here, then its response is alive too, or it has its answer.
-  void answer(uint64_t number, const std::function<void(const Question&)>& finish) {
-    std::lock_guard lock(mutex_);
-    const auto question = questions_.extract(number);
-    if (!question.empty()) finish(question.mapped());
-  }
-
-  std::mutex mutex_;
-  InferenceHandler* handler_;  // nullptr once closed
-  std::vector<std::weak_ptr<OpenAnswer>> answers_;
-  std::map<uint64_t, Question> questions_;
-  uint64_t questions_asked_ = 0;
-};
-
-using GenerateStream = StreamAnswer<v1::GenerateResponse>;
-using ChatStream = StreamAnswer<v1::ChatResponse>;
-
-// Calls come on gRPC's threads and go to the handler on the executor.
-class Service final : public v1::Inference::CallbackService {
- public:
-  Service(any_io_executor executor, InferenceHandler& handler, const GrpcOptions& options)
-      : shared_(std::make_shared<Shared>(std::move(executor), options, &handler)) {}
-
-  void close() { shared_->close(); }
-
-  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
-      grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override {
-    auto answer = std::make_shared<GenerateStream>(context, shared_->executor, shared_->options);
-    auto* reactor = answer->begin();
-    auto call = decode(*request);
-    if (!call) {
-      answer->refuse(call.error());
+  template <class Request, class Response>
+  void serve_stream(Method method, void (Service::*answer_to)(Context*, const Request&,
+                                                              const AnswerPtr<Response>&)) {
+    const auto begin = [this, answer_to](Context* context, const grpc::ByteBuffer* bytes) {
+      auto answer =
+          std::make_shared<StreamAnswer<Response>>(context, shared_->executor, shared_->options);
+      auto* reactor = answer->begin();
+      Request request;
+      if (parse(*bytes, &request)) {
+        (this->*answer_to)(context, request, answer);
+      } else {
+        answer->refuse(no_message());
+      }
       return reactor;
-    }
+    };
+    MarkMethodRawCallback(
+        method,
+        new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, Response>(begin));
+  }
+
+  template <class Request, class Response>
+  void serve(Method method,
+             void (Service::*answer_to)(Context*, Unary*, const Request&, Response*)) {
+    const auto begin = [this, answer_to](Context* context, const grpc::ByteBuffer* bytes,
+                                         Response* response) {
+      auto* reactor = context->DefaultReactor();
+      Request request;
+      if (parse(*bytes, &request)) {
+        (this->*answer_to)(context, reactor, request, response);
+      } else {
+        add_trailers(*context, no_message());
+        reactor->Finish(to_status(no_message()));
+      }
+      return reactor;
+    };
+    MarkMethodRawCallback(
+        method, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, Response>(begin));
+  }
+
+  void generate(Context* context, const v1::GenerateRequest& request,
+                const AnswerPtr<v1::GenerateResponse>& answer) {
+    auto call = decode(request);
+    if (!call) return answer->refuse(call.error());
     call->api_key = api_key(*context);
     call->time_left = time_left(*context);
     shared_->admit(answer, call->api_key, [call = *call, answer](InferenceHandler& handler) {
       using Sink = StreamSink<v1::GenerateResponse, TokenEvent, GenerateEvent>;
       handler.generate(call, std::make_unique<Sink>(answer));
     });
-    return reactor;
   }
 
-  grpc::ServerWriteReactor<v1::ChatResponse>* Chat(grpc::CallbackServerContext* context,
-                                                   const v1::ChatRequest* request) override {
-    auto answer = std::make_shared<ChatStream>(context, shared_->executor, shared_->options);
-    auto* reactor = answer->begin();
-    auto call = decode(*request);
-    if (!call) {
-      answer->refuse(call.error());
-      return reactor;
-    }
+  void chat(Context* context, const v1::ChatRequest& request,
+            const AnswerPtr<v1::ChatResponse>& answer) {
+    auto call = decode(request);
+    if (!call) return answer->refuse(call.error());
     call->turn.api_key = api_key(*context);
     call->turn.time_left = time_left(*context);
     shared_->admit(answer, call->turn.api_key, [call = *call, answer](InferenceHandler& handler) {
       using Sink = StreamSink<v1::ChatResponse, ChatDelta, ChatEvent>;
       handler.chat(call, std::make_unique<Sink>(answer));
     });
-    return reactor;
   }
 
-  grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context,
-                                     const v1::TokenizeRequest* request,
-                                     v1::TokenizeResponse* response) override {
-    auto* reactor = context->DefaultReactor();
-    auto call = decode(*request);
+  void tokenize(Context* context, Unary* reactor, const v1::TokenizeRequest& request,
+                v1::TokenizeResponse* response) {
     shared_->ask<TokenizeAnswer>(
         context, reactor, [response](const TokenizeAnswer& answer) { encode(answer, response); },
-        [call](InferenceHandler& handler, Reply<TokenizeAnswer> reply) {
+        [call = decode(request)](InferenceHandler& handler, Reply<TokenizeAnswer> reply) {
           if (!call) return reply(Refusal(call.error()));
           handler.tokenize(*call, std::move(reply));
         });
-    return reactor;
   }
 
-  grpc::ServerUnaryReactor* Detokenize(grpc::CallbackServerContext* context,
-                                       const v1::DetokenizeRequest* request,
-                                       v1::DetokenizeResponse* response) override {
-    auto* reactor = context->DefaultReactor();
-    auto call = decode(*request);
+  void detokenize(Context* context, Unary* reactor, const v1::DetokenizeRequest& request,
+                  v1::DetokenizeResponse* response) {
     shared_->ask<std::string>(
         context, reactor, [response](const std::string& text) { response->set_text(utf8(text)); },
-        [call](InferenceHandler& handler, Reply<std::string> reply) {
+        [call = decode(request)](InferenceHandler& handler, Reply<std::string> reply) {
           if (!call) return reply(Refusal(call.error()));
           handler.detokenize(*call, std::move(reply));
         });
-    return reactor;
   }
 
-  grpc::ServerUnaryReactor* Models(grpc::CallbackServerContext* context, const v1::ModelsRequest*,
-                                   v1::ModelsResponse* response) override {
+  void models(Context* context, Unary* reactor, const v1::ModelsRequest&,
+              v1::ModelsResponse* response) {
     using Models = std::vector<ModelInfo>;
-    auto* reactor = context->DefaultReactor();
     shared_->ask<Models>(
         context, reactor, [response](const Models& models) { encode(models, response); },
         [](InferenceHandler& handler, const Reply<Models>& reply) { reply(handler.models()); });
-    return reactor;
   }
 
- private:
-  const std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<Calls> shared_;
 };
 
 class GrpcInferenceServer final : public InferenceServer {
  public:
   GrpcInferenceServer(any_io_executor executor, InferenceHandler& handler,
                       const GrpcOptions& options)
-      : options_(options), service_(std::move(executor), handler, options) {}
+      : calls_(std::make_shared<Calls>(std::move(executor), options, &handler)),
+        service_(calls_),
+        open_(open_inference(calls_)) {}
 
   ~GrpcInferenceServer() override {
-    service_.close();
-    if (started_.server) started_.server->Shutdown(after(options_.close_grace));
+    calls_->close();
+    if (started_.server) started_.server->Shutdown(after(calls_->options.close_grace));
   }
 
   Result<void> start(const std::string& host, uint16_t port) {
-    BATON_TRY(started, start_server(host, port, {&service_}, options_));
+    BATON_TRY(started, start_server(host, port, {&service_, open_->service()}, calls_->options));
     started_ = std::move(started);
     return {};
   }
@@ -261,12 +150,14 @@ class GrpcInferenceServer final : public InferenceServer {
     auto* health = started_.server->GetHealthCheckService();
     health->SetServingStatus(v1::Inference::service_full_name(), serving);  // the first adds it
     health->SetServingStatus(serving);
+    open_->set_serving(serving);
   }
 
  private:
-  const GrpcOptions options_;
+  const std::shared_ptr<Calls> calls_;
   Service service_;
-  StartedServer started_;  // before the service in destruction
+  const std::unique_ptr<OpenInference> open_;
+  StartedServer started_;  // before the services in destruction
 };
 
 }  // namespace

@@ -10,6 +10,12 @@ namespace asio = boost::asio;
 
 namespace {
 
+prometheus::Counter& migrations(Metrics& metrics, const char* outcome) {
+  return metrics.counter("baton_migrations_total",
+                         "Requests placed again, by what became of them there.",
+                         {{"outcome", outcome}});
+}
+
 api::ApiError error_of(const Failed& failed) {
   switch (failed.why) {
     case Failure::full:
@@ -56,7 +62,9 @@ Gateway::Gateway(asio::any_io_executor executor, GatewayOptions options, const C
       reconnect_(executor),
       probe_again_(executor),
       alive_(std::make_shared<bool>(true)),
-      placed_again_(metrics.counter("baton_migrations_total", "Requests placed again.")),
+      resumed_(migrations(metrics, "resumed")),
+      lost_again_(migrations(metrics, "failed")),
+      left_since_(migrations(metrics, "cancelled")),
       cancelled_(metrics.counter("baton_cancelled_total", "Requests cancelled by clients.")),
       strays_(metrics.counter("baton_stray_messages_total",
                               "Messages of attempts that were given up.")),
@@ -279,7 +287,9 @@ void Gateway::tell_readiness() {
 
 void Gateway::count() {
   const GatewayCounts& counts = state_.counts();
-  placed_again_.Increment(static_cast<double>(counts.placed_again - counted_.placed_again));
+  resumed_.Increment(static_cast<double>(counts.resumed - counted_.resumed));
+  lost_again_.Increment(static_cast<double>(counts.lost_again - counted_.lost_again));
+  left_since_.Increment(static_cast<double>(counts.left_since - counted_.left_since));
   cancelled_.Increment(static_cast<double>(counts.cancelled - counted_.cancelled));
   strays_.Increment(static_cast<double>(counts.strays - counted_.strays));
   counted_ = counts;

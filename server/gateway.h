@@ -108,7 +108,9 @@ class Gateway final : public Engine {
   Readiness last_told_;
   std::shared_ptr<bool> alive_;
   GatewayCounts counted_;
-  prometheus::Counter& placed_again_;
+  prometheus::Counter& resumed_;
+  prometheus::Counter& lost_again_;
+  prometheus::Counter& left_since_;
   prometheus::Counter& cancelled_;
   prometheus::Counter& strays_;
   prometheus::Gauge& live_;

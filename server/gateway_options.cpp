@@ -50,6 +50,9 @@ void add_request_limits(CLI::App& app, GatewayProgramOptions& o) {
   app.add_option("--max-prompts", o.generate.api.prompts_max, "Prompts of one text completion")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  app.add_flag("--strict-fields", o.generate.api.strict_fields,
+               "Refuse fields of a request that nothing here knows, by name; else they are ignored "
+               "and counted");
   app.add_option("--max-requests", o.relay.requests_max, "Requests under way at once")
       ->capture_default_str();
   app.add_option("--cache-secret-file", o.cache_secret_file,

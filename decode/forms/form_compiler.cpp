@@ -3,12 +3,19 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "model/constraint/markers.h"
+
 namespace baton::decode {
 
 std::vector<std::string_view> form_bytes(const text::Tokenizer& tokenizer, uint32_t vocab_size) {
   std::vector<std::string_view> bytes(vocab_size);
   for (TokenId id = 0; id < vocab_size; ++id) {
-    if (!tokenizer.is_special(id) && !tokenizer.is_added(id)) bytes[id] = tokenizer.token_bytes(id);
+    const std::string_view token = tokenizer.token_bytes(id);
+    if (tokenizer.is_special(id) || tokenizer.is_added(id)) {
+      bytes[id] = constraint::marker_byte(token);
+    } else if (!constraint::holds_marker_byte(token)) {
+      bytes[id] = token;
+    }
   }
   return bytes;
 }

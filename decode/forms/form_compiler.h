@@ -43,7 +43,8 @@ class FormCompiler {
   boost::asio::thread_pool thread_{1};
 };
 
-// The bytes of each id that a form may use; none for special and added tokens.
+// The bytes of each id that a form may use; none for special and added tokens, but for the markers
+// of model/constraint.
 std::vector<std::string_view> form_bytes(const text::Tokenizer& tokenizer, uint32_t vocab_size);
 
 }  // namespace baton::decode

@@ -78,6 +78,31 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string without_half_surrogates(std::string_view json) {
+  // The value of \uXXXX at a place, or 0.
+  const auto escaped = [&](size_t at) -> unsigned {
+    unsigned value = 0;
+    const char* digits = json.data() + at + 2;
+    const bool there = at + 6 <= json.size() && json[at] == '\\' && json[at + 1] == 'u';
+    return there && std::from_chars(digits, digits + 4, value, 16).ptr == digits + 4 ? value : 0;
+  };
+  std::string out;
+  for (size_t at = 0; at < json.size();) {
+    if (json[at] != '\\') {
+      out += json[at++];
+      continue;
+    }
+    const unsigned first = escaped(at);
+    const bool high = first >= 0xD800 && first < 0xDC00, low = first >= 0xDC00 && first < 0xE000;
+    const unsigned second = high ? escaped(at + 6) : 0;
+    const bool pair = second >= 0xDC00 && second < 0xE000;
+    const size_t bytes = pair ? 12 : first != 0 ? 6 : 2;
+    out += (high && !pair) || low ? std::string_view("\\ufffd") : json.substr(at, bytes);
+    at += bytes;
+  }
+  return out;
+}
+
 void append_json_number(std::string& out, float value) { append_real(out, value); }
 void append_json_number(std::string& out, double value) { append_real(out, value); }
 void append_json_number(std::string& out, uint64_t value) { append_number(out, value); }

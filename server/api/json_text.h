@@ -11,6 +11,10 @@ namespace baton::server::api {
 // A quoted string. What is no UTF-8 becomes U+FFFD, so the output is always valid.
 void append_json_string(std::string& out, std::string_view text);
 
+// A JSON text in which no string spells half of a surrogate pair: many parsers refuse those, and
+// with them all that is around. Each becomes \ufffd.
+std::string without_half_surrogates(std::string_view json);
+
 // The shortest number that reads back the same; what JSON has no number for (-inf) is -9999.0.
 void append_json_number(std::string& out, float value);
 void append_json_number(std::string& out, double value);

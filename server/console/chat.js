@@ -6,6 +6,10 @@ import { drawTimeline } from "./timeline.js";
 const STARTERS = ["What is 37 + 48?", "Write a haiku about a relay race.",
                   "Explain a latent KV cache in three sentences."];
 let history = [];
+// A slider shows the model's own default, which is not sent, until somebody moves it.
+const SLIDERS = ["temperature", "top_p", "min_p"];
+const moved = new Set();
+let defaults = {};
 let running = null;  // the AbortController of the answer under way
 let model = "";
 let tell = () => {};
@@ -135,7 +139,10 @@ function requestBody() {
   const system = form.get("system").trim();
   if (system) body.messages.unshift({ role: "system", content: system });
   for (const name of ["temperature", "top_p", "min_p", "top_k", "max_tokens", "seed"]) {
-    if (form.get(name) !== "" && form.get(name) !== null) body[name] = Number(form.get(name));
+    const left = SLIDERS.includes(name) && !moved.has(name);  // to the model's own default
+    if (!left && form.get(name) !== "" && form.get(name) !== null) {
+      body[name] = Number(form.get(name));
+    }
   }
   body.chat_template_kwargs = { thinking: form.get("thinking") !== null };
   return body;
@@ -207,13 +214,20 @@ function clear() {
 }
 
 function showKnobs() {
-  for (const output of document.querySelectorAll("#knobs output")) {
-    output.textContent = $(output.getAttribute("for")).value;
+  for (const name of SLIDERS) {
+    const slider = $(name);
+    const own = defaults[name];
+    if (!moved.has(name) && own !== undefined) slider.value = own;
+    document.querySelector(`#knobs output[for=${name}]`).textContent =
+      moved.has(name) ? slider.value : own === undefined ? "default" : `${own} (default)`;
   }
 }
 
-export function setModel(name) {
+// `sampling`: what the model does where a request says nothing.
+export function setModel(name, sampling) {
   model = name;
+  defaults = sampling || {};
+  showKnobs();
 }
 
 // `onFailure` hears of every answer that failed.
@@ -235,8 +249,14 @@ export function startChat(onFailure) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && running) stop();
   });
-  $("knobs").addEventListener("input", showKnobs);
-  $("knobs").addEventListener("reset", () => setTimeout(showKnobs));
+  $("knobs").addEventListener("input", (event) => {
+    if (SLIDERS.includes(event.target.name)) moved.add(event.target.name);
+    showKnobs();
+  });
+  $("knobs").addEventListener("reset", () => {
+    moved.clear();
+    setTimeout(showKnobs);
+  });
   $("knobs").addEventListener("submit", (event) => event.preventDefault());
   $("clear").addEventListener("click", clear);
   $("settings").open = matchMedia("(min-width: 60rem)").matches;

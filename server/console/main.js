@@ -44,7 +44,7 @@ async function learnModel() {
   try {
     const { data } = await getJson("/v1/models");
     $("model").textContent = data[0].id;
-    setModel(data[0].id);
+    setModel(data[0].id, data[0].default_sampling);
   } catch (error) {
     failed(error);
   }

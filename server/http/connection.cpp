@@ -45,12 +45,23 @@ class ConnectionExchange final : public Exchange {
   uint64_t number_;
 };
 
+namespace {
+
+prometheus::Counter& malformed_counter(Metrics& metrics, const char* kind) {
+  return metrics.counter("baton_http_malformed_total", "Requests that are not HTTP, or too large.",
+                         {{"kind", kind}});
+}
+
+}  // namespace
+
 ConnectionCounters::ConnectionCounters(Metrics& metrics)
     : open(metrics.gauge("baton_http_connections", "Open client connections.")),
       accepted(metrics.counter("baton_http_connections_total", "Accepted client connections.")),
       refused(metrics.counter("baton_http_connections_refused_total",
                               "Connections refused for a limit on connections.")),
-      malformed(metrics.counter("baton_http_malformed_total", "Requests that are not HTTP.")),
+      malformed_head(malformed_counter(metrics, "head")),
+      malformed_body(malformed_counter(metrics, "body")),
+      too_large(malformed_counter(metrics, "too_large")),
       timed_out(metrics.counter("baton_http_timeouts_total",
                                 "Requests whose head or body came too slowly.")),
       slow_readers(metrics.counter("baton_http_slow_readers_total",
@@ -114,7 +125,7 @@ void Connection::progress() {
   while (!is_closed_ && !exchange_open_ && !lingering_) {
     const Reading state = reader_.state();
     if (state == Reading::failed) {
-      context_.counters.malformed.Increment();
+      context_.counters.malformed(reader_.refusal().kind).Increment();
       refuse(context_.handler.bad_request(reader_.refusal().status, reader_.refusal().message));
       break;
     }

@@ -41,11 +41,18 @@ struct ConnectionCounters {
   explicit ConnectionCounters(Metrics& metrics);
   prometheus::Gauge& open;
   prometheus::Counter& accepted;
-  prometheus::Counter& refused;       // over a limit on connections
-  prometheus::Counter& malformed;     // bytes that are no request
+  prometheus::Counter& refused;  // over a limit on connections
+  prometheus::Counter& malformed_head;
+  prometheus::Counter& malformed_body;
+  prometheus::Counter& too_large;
   prometheus::Counter& timed_out;     // head, body or idle limits
   prometheus::Counter& slow_readers;  // cut off
   prometheus::Counter& gone;          // clients that left before the end of an answer
+
+  prometheus::Counter& malformed(Malformed kind) const {  // bytes that are no request
+    if (kind == Malformed::too_large) return too_large;
+    return kind == Malformed::head ? malformed_head : malformed_body;
+  }
 };
 
 struct ConnectionContext {

@@ -37,7 +37,7 @@ class Handler {
   // Decides on a head alone whether the body is worth reading: the refusal, or nothing.
   virtual std::optional<Response> refuse(const Request& head) = 0;
   virtual void handle(Request request, std::unique_ptr<Exchange> exchange) = 0;
-  // The answer to bytes that are no request.
+  // The answer to bytes that are no request; 503: to a connection that is one too many.
   virtual Response bad_request(int status, std::string_view message) = 0;
 };
 

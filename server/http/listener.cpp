@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <nlohmann/json.hpp>
 
 namespace baton::server::http {
 
@@ -14,19 +13,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
-
-// The whole answer to a connection past a limit, as clients read errors.
-const std::string& too_many_connections() {
-  static constexpr std::string_view kBody =
-      R"({"error":{"message":"Too many connections are open; try again later.",)"
-      R"("type":"server_error","param":null,"code":"too_many_connections"}})";
-  static const std::string answer = fmt::format(
-      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nretry-after-ms: 1000\r\n"
-      "Content-Type: application/json\r\n"
-      "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
-      kBody.size(), kBody);
-  return answer;
-}
 
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
@@ -111,8 +97,11 @@ void Listener::admit(tcp::socket socket) {
       (same != per_address_.end() && same->second >= limits_.connections_per_address_max)) {
     counters_.refused.Increment();
     if (tls_) return;  // a handshake only to say no would cost more than the request
+    const Response refusal =
+        context_->handler.bad_request(503, "Too many connections are open; try again later.");
+    const std::string answer = encode_head(refusal, {.keep_alive = false}) + refusal.body;
     socket.non_blocking(true, error);
-    socket.write_some(asio::buffer(too_many_connections()), error);
+    socket.write_some(asio::buffer(answer), error);
     return;
   }
   counters_.accepted.Increment();

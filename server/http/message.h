@@ -27,6 +27,7 @@ struct Request {
   std::string query;  // without "?"
   Fields fields;
   std::string body;
+  std::string id;  // by which answer and logs name it; set by who routes it
   bool http_1_0 = false;
   bool keep_alive = true;  // what the client wants
 };

@@ -31,8 +31,11 @@ void RequestReader::advance() {
 }
 
 void RequestReader::fail(int status, std::string message) {
+  const Malformed kind = status == 413             ? Malformed::too_large
+                         : state_ == Reading::head ? Malformed::head
+                                                   : Malformed::body;
   state_ = Reading::failed;
-  refusal_ = {status, std::move(message)};
+  refusal_ = {kind, status, std::move(message)};
   input_.clear();
   parser_.reset();
 }

@@ -27,7 +27,11 @@ enum class Reading : uint8_t {
   failed,    // refusal() says why
 };
 
+// What is wrong: which part of a request, or that it is too large.
+enum class Malformed : uint8_t { head, body, too_large };
+
 struct Refusal {
+  Malformed kind = Malformed::head;
   int status = 400;
   std::string message;
 };

@@ -116,6 +116,7 @@ void GatewayState::progress(const Peer& from, const Progress& progress) {
     return;
   }
   request->pause = {};
+  if (std::exchange(request->moving, false)) ++counts_.resumed;
   arm(*request, now_ + limits_.silence_max);
   const bool whole = (!progress.scores || accept_scores(*request, *progress.scores)) &&
                      accept_tokens(*request, progress);
@@ -231,6 +232,7 @@ void GatewayState::attempt_again(Map::iterator it, std::optional<Incarnation> bl
   if (blame && std::find(request.avoid.begin(), request.avoid.end(), *blame) == request.avoid.end())
     request.avoid.push_back(*blame);
   ++counts_.placed_again;
+  if (std::exchange(request.moving, true)) ++counts_.lost_again;
   ++request.timeline.attempts;
   ++request.state.attempt.value;
   if (!request.first_token_seen) request.timeline.reason = reason;
@@ -258,6 +260,7 @@ void GatewayState::fail(Map::iterator it, Failure why, Duration retry_after, std
   leave_decode(it->second);
   forget(it->second);
   ++counts_.failed;
+  if (it->second.moving) ++counts_.lost_again;
   actions_.push_back(Failed{it->first, why, retry_after, std::move(reason)});
   requests_.erase(it);
 }
@@ -277,6 +280,7 @@ void GatewayState::on(const ClientGone& gone) {
   leave_decode(found->second);
   forget(found->second);
   ++counts_.cancelled;
+  if (found->second.moving) ++counts_.left_since;
   requests_.erase(found);
 }
 

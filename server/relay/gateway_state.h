@@ -106,9 +106,12 @@ struct GatewayCounts {
   uint64_t begun = 0;
   uint64_t finished = 0;
   uint64_t failed = 0;
-  uint64_t cancelled = 0;  // by clients; begun = finished + failed + cancelled + live
-  uint64_t placed_again = 0;
-  uint64_t preempted = 0;  // of these, because older requests needed the pages
+  uint64_t cancelled = 0;     // by clients; begun = finished + failed + cancelled + live
+  uint64_t placed_again = 0;  // = resumed + lost_again + left_since + under way
+  uint64_t resumed = 0;       // of these, those whose new instance went on
+  uint64_t lost_again = 0;    // placed again once more, or failed
+  uint64_t left_since = 0;    // whose client left before
+  uint64_t preempted = 0;     // of these, because older requests needed the pages
   uint64_t duplicates_dropped = 0;
   uint64_t gaps = 0;
   uint64_t strays = 0;  // messages of attempts that were given up, or of no live request
@@ -147,6 +150,7 @@ class GatewayState {
     uint32_t preemptions = 0;        // attempts that were nobody's fault
     uint32_t scored = 0;             // tokens of the prompt whose scores were delivered
     bool first_token_seen = false;
+    bool moving = false;  // placed again, and the new instance hasn't said anything
   };
   using Map = std::map<RequestId, Request>;
 

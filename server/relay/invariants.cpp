@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace baton::server {
 
 std::optional<std::string> broken_invariant(const GatewayState& state) {
@@ -9,6 +11,11 @@ std::optional<std::string> broken_invariant(const GatewayState& state) {
   if (counts.begun != counts.finished + counts.failed + counts.cancelled + state.requests_.size())
     return "not every request that began is live or has ended exactly once";
   if (state.requests_.size() > state.limits_.requests_max) return "more requests than the limit";
+  const auto moving =
+      std::ranges::count_if(state.requests_, [](const auto& entry) { return entry.second.moving; });
+  if (counts.placed_again !=
+      counts.resumed + counts.lost_again + counts.left_since + static_cast<uint64_t>(moving))
+    return "not every request that was placed again is under way or has one outcome";
   for (const auto& [id, request] : state.requests_) {
     if (request.state.id != id) return "a request is filed under another's id";
     if ((request.phase == GatewayState::Phase::served) != request.decode.has_value())

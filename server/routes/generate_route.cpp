@@ -42,7 +42,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   void begin();
   void on_tokens(size_t prompt, std::span<const TokenEvent> events);
   void on_finished(size_t prompt, const Timeline& timeline);
-  void fail(const api::ApiError& error);
+  void fail(const api::ApiError& why);
   void finish();
   void client_gone();
   void end();
@@ -62,6 +62,7 @@ class GenerateSession : public std::enable_shared_from_this<GenerateSession> {
   bool ended_ = false;
   api::Dialect dialect_;
 
+  std::string id_;  // of the HTTP request
   std::string tenant_;
   boost::asio::steady_timer quiet_;
   Duration preparing_{};
@@ -97,6 +98,7 @@ void GenerateRoute::handle(api::Dialect dialect, std::string tenant, http::Reque
 void GenerateSession::start(http::Request request) {
   const auto asked = http::find(request.fields, "x-baton-explain");
   explain_ = asked == "1" || asked == "true";
+  id_ = std::move(request.id);
   const auto retries = http::find(request.fields, "x-stainless-retry-count");
   if (!retries.empty() && retries != "0") context_.metrics.retried();
   exchange_->on_gone([weak = weak_from_this()] {
@@ -128,10 +130,16 @@ void GenerateSession::prepared(api::ApiResult<api::Prepared> result) {
   prepared_ = *std::move(result);
   streaming_ = prepared_->request.stream;
   explain_ = explain_ || prepared_->request.explain;
+  if (const size_t unknown = prepared_->request.unknown.size(); unknown > 0) {
+    context_.metrics.unknown_fields(unknown);
+  }
   const uint64_t high = context_.draw();
-  answer_ = api::make_answer(*prepared_, context_.model,
-                             {high, context_.draw(), context_.clock.unix_seconds(),
-                              fingerprint(context_.engine.cluster())});
+  // Items of responses are found by ids that nobody can choose.
+  const bool may_name = dialect_ == api::Dialect::chat || dialect_ == api::Dialect::text;
+  answer_ = api::make_answer(
+      *prepared_, context_.model,
+      {high, context_.draw(), context_.clock.unix_seconds(), fingerprint(context_.engine.cluster()),
+       may_name ? prepared_->request.request_id : std::string()});
   arm_quiet_start();
   submit();
 }
@@ -239,8 +247,10 @@ void GenerateSession::finish() {
   end();
 }
 
-void GenerateSession::fail(const api::ApiError& error) {
+void GenerateSession::fail(const api::ApiError& why) {
   if (ended_) return;
+  api::ApiError error = why;
+  if (error.status == 500) error.message += fmt::format(" (request {})", id_);
   if (begun_ && streaming_) {
     std::string out;
     answer_->fail(error, out);

@@ -204,6 +204,9 @@ http::Response Router::refusal(const http::Request& head, const Route* route,
 }
 
 http::Response Router::bad_request(int status, std::string_view message) {
+  if (status == 503) {
+    return refusal({}, nullptr, api::unavailable("too_many_connections", std::string(message), 1));
+  }
   const char* code = status == 413   ? "body_too_large"
                      : status == 408 ? "request_timeout"
                                      : "bad_request";
@@ -264,9 +267,10 @@ void Router::handle(http::Request request, std::unique_ptr<http::Exchange> excha
                                                         : "other";
   Told told;
   told.fields = cross_origin_fields(request, options_.allowed_origin);
-  told.fields.push_back({"X-Request-Id", request_id(request, context_.draw)});
+  request.id = request_id(request, context_.draw);
+  told.fields.push_back({"X-Request-Id", request.id});
   told.gzip = http::find(request.fields, "accept-encoding");
-  told.answered = [this, id = told.fields.back().value, known, method = request.method,
+  told.answered = [this, id = request.id, known, method = request.method,
                    began = context_.clock.now()](int status) {
     metrics_
         .counter("baton_http_requests_total", "Answered requests.",

@@ -107,6 +107,8 @@ ServingMetrics::ServingMetrics(Metrics& metrics, const std::string& model_name)
       auth_failures_(metrics.counter("baton_auth_failures_total", "Requests without a valid key.")),
       retries_(metrics.counter("baton_http_retries_total",
                                "Requests that their clients had sent before.")),
+      unknown_fields_(metrics.counter("baton_request_unknown_fields_total",
+                                      "Fields of requests that nothing here knows.")),
       queue_seconds_(metrics.histogram("baton_queue_time_seconds",
                                        "Time of a request in queues, before its first step.",
                                        kStageEdges)),
@@ -160,6 +162,10 @@ void ServingMetrics::auth_failed() { auth_failures_.Increment(); }
 
 void ServingMetrics::retried() { retries_.Increment(); }
 
+void ServingMetrics::unknown_fields(size_t count) {
+  unknown_fields_.Increment(static_cast<double>(count));
+}
+
 void ServingMetrics::rejected(const std::string& reason) {
   metrics_
       .counter("baton_requests_rejected_total", "Requests that were refused before they began.",
@@ -189,6 +195,8 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
                                         prometheus::MetricType::Counter,
                                         {}};
   auto pages = gauge_family("baton_kv_pages", "KV pages by state.");
+  auto peers = gauge_family("baton_discovery_peers", "Instances that the scheduler tells of.");
+  add_gauge(peers, static_cast<double>(cluster.instances.size()), {});
   auto up = gauge_family("baton_instance_up", "1 unless heartbeats are late or it drains.");
   for (const auto& instance : cluster.instances) {
     const std::string role = to_string(instance.role);
@@ -218,7 +226,7 @@ void ServingMetrics::add_cluster(MetricsSnapshot& all, const ClusterView& cluste
     sizes["num_gpu_blocks"] = std::to_string(counts.total);
     add_gauge(config, 1, sizes);
   }
-  for (auto* family : {&running, &waiting, &kv, &gpu, &config, &preempted, &pages, &up}) {
+  for (auto* family : {&running, &waiting, &kv, &gpu, &config, &preempted, &pages, &peers, &up}) {
     all.push_back(std::move(*family));
   }
 }

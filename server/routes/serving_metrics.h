@@ -24,7 +24,8 @@ class ServingMetrics {
   // Where the time went of a prompt that has got all its tokens.
   void finished(const Timeline& timeline, Duration since_arrival);
   void auth_failed();
-  void retried();  // a request that its client says to have sent before
+  void retried();                     // a request that its client says to have sent before
+  void unknown_fields(size_t count);  // of a request's body
   // `reason`: one of few (RequestMeter).
   void rejected(const std::string& reason);
   // `reason`: "stop", "length", "abort" or "error".
@@ -56,6 +57,7 @@ class ServingMetrics {
   prometheus::Histogram& params_max_tokens_;
   prometheus::Counter& auth_failures_;
   prometheus::Counter& retries_;
+  prometheus::Counter& unknown_fields_;
   prometheus::Histogram& queue_seconds_;
   prometheus::Counter& cached_tokens_;
   prometheus::Counter& aborted_;

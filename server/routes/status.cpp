@@ -8,6 +8,18 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+// The shortest number that is the same float.
+Json shortest(float value) { return std::stod(fmt::format("{}", value)); }
+
+// What holds where a request says nothing: ours, beside what other servers tell of a model.
+Json sampling_json(const SamplingParams& sampling) {
+  return {{"temperature", shortest(sampling.temperature)},
+          {"top_p", shortest(sampling.top_p)},
+          {"top_k", sampling.top_k},
+          {"min_p", shortest(sampling.min_p)},
+          {"repetition_penalty", shortest(sampling.repetition_penalty)}};
+}
+
 Json model_json(const api::ModelFacts& model, std::string_view name) {
   return {{"id", name},
           {"object", "model"},
@@ -15,7 +27,8 @@ Json model_json(const api::ModelFacts& model, std::string_view name) {
           {"owned_by", "baton"},
           {"root", model.root},
           {"parent", nullptr},
-          {"max_model_len", model.max_model_len}};
+          {"max_model_len", model.max_model_len},
+          {"default_sampling", sampling_json(model.sampling)}};
 }
 
 // Names come from files and peers: what is no UTF-8 must not stop an answer.

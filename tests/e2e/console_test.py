@@ -182,6 +182,28 @@ class Console(unittest.TestCase):
         self.assertIn("2 tokens", self.text(".assistant:last-child .figures-line"))
         self.assertIn("cut at the limit", self.text(".assistant:last-child .figures-line"))
 
+    def test_a_slider_that_nobody_moved_is_the_models_own_and_not_sent(self):
+        self.open_cluster()
+        self.browser.run("window.sent = []; const real = window.fetch; window.fetch = (to, how) => "
+                         "(how?.body && window.sent.push(JSON.parse(how.body)), real(to, how))")
+        temperature = "#knobs output[for=temperature]"
+        self.holds(f"document.querySelector('{temperature}').textContent === '0 (default)'")
+        self.ask("What is 37 + 48?")
+        self.answered()
+        self.browser.run("const slider = document.querySelector('#temperature');"
+                         "slider.value = 1.5;"
+                         "slider.dispatchEvent(new Event('input', {bubbles: true}))")
+        self.holds(f"document.querySelector('{temperature}').textContent === '1.5'")
+        self.ask("What is 37 + 48?")
+        self.answered()
+        self.browser.run("document.querySelector('#knobs').reset()")
+        self.holds(f"document.querySelector('{temperature}').textContent === '0 (default)'")
+        self.ask("What is 37 + 48?")
+        self.answered()
+        sent = self.browser.run("return window.sent")
+        self.assertEqual([body.get("temperature") for body in sent], [None, 1.5, None])
+        self.assertFalse([body for body in sent if "top_p" in body or "min_p" in body])
+
     def test_everything_is_reached_by_keyboard(self):
         self.open_scripted()
         self.assertEqual(self.browser.run("return document.activeElement.id"), "prompt")

@@ -73,6 +73,18 @@ class Grpc(unittest.TestCase):
         return ("".join(token.text for token in tokens), [token.token for token in tokens],
                 OPENAI_REASON[tokens[-1].finish], (usage.prompt_tokens, usage.completion_tokens))
 
+    def test_bytes_that_are_no_message_are_the_callers_mistake(self):
+        for method in ("Generate", "Chat", "Tokenize", "Detokenize", "Models"):
+            path = f"/baton.v1.Inference/{method}"
+            call = (self.channel.unary_stream if method in ("Generate", "Chat")
+                    else self.channel.unary_unary)(path)
+            with self.assertRaises(grpc.RpcError) as caught:
+                list(call(b"\x0a\xff\xff\xff\xff\x0f", timeout=ANSWER_S))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT, method)
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.channel.unary_unary("/baton.v1.Inference/Nothing")(b"", timeout=ANSWER_S)
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+
     def over_http(self, path, **fields):
         status, _, answer = self.cluster.ask(path, {
             "model": "demo", "temperature": 0, "seed": 5, "max_tokens": TOKENS, **fields})

@@ -8,7 +8,8 @@
 // "say:TEXT:end" is answered with TEXT; special tokens are spelled in it. "say:A:then:B:end" is
 // answered with B once a tool has answered. In front of "say:" may stand [fail N]: the answer fails
 // after N tokens; [refuse N]: N such requests are refused as if the cluster were full; [slow]: a
-// token comes every 20 ms. Tokens become text as decode makes it.
+// token comes every 20 ms. Tokens become text as decode makes it; where an answer must have a form,
+// a script that leaves it fails.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read.hpp>
@@ -17,6 +18,8 @@
 #include <map>
 
 #include "base/hash/counter_rng.h"
+#include "decode/forms/form_compiler.h"
+#include "decode/forms/form_keeper.h"
 #include "decode/output_text.h"
 #include "server/http/listener.h"
 #include "server/loaded_model.h"
@@ -66,7 +69,10 @@ Script script_of(const std::string& prompt) {
 class ScriptedEngine final : public Engine {
  public:
   ScriptedEngine(asio::io_context& io, const LoadedModel& model, const text::Tokenizer& tokenizer)
-      : io_(io), model_(model), tokenizer_(tokenizer) {}
+      : io_(io),
+        model_(model),
+        tokenizer_(tokenizer),
+        vocabulary_(decode::form_bytes(tokenizer, model.facts().vocab_size)) {}
 
   std::unique_ptr<Generation> submit(RequestState request, GenerationEvents events) override;
   Readiness readiness() const override { return {true, {}, {}}; }
@@ -79,6 +85,7 @@ class ScriptedEngine final : public Engine {
         : request(std::move(asked)), events(std::move(told)), timer(io) {}
     void next();
     void end();
+    bool allows(size_t choice, TokenId token);
 
     RequestState request;
     GenerationEvents events;
@@ -88,6 +95,7 @@ class ScriptedEngine final : public Engine {
     Duration pause{};
     std::vector<TokenId> tokens;
     std::vector<decode::OutputText> choices;
+    std::vector<decode::FormKeeper> forms;  // of each choice, if there is one to keep to
     size_t said = 0;
     bool over = false;
   };
@@ -100,6 +108,7 @@ class ScriptedEngine final : public Engine {
   asio::io_context& io_;
   const LoadedModel& model_;
   const text::Tokenizer& tokenizer_;
+  const constraint::TokenTrie vocabulary_;
   ClusterView cluster_;
   std::map<std::string, size_t> refused_;
 };
@@ -120,20 +129,39 @@ std::unique_ptr<Generation> ScriptedEngine::submit(RequestState request, Generat
     run->fail_after = 0;
     run->failure = api::to_api(fail(ErrorCode::resource_exhausted, "The cluster is full."));
   }
+  std::shared_ptr<constraint::Language> language;
+  const auto& form = run->request.constraint;
+  if (form) language = constraint::Language::compile(form->form, form->text, vocabulary_).value();
   for (ChoiceIndex c = 0; c < run->request.choices; ++c) {
     run->choices.emplace_back(tokenizer_, run->request, c,
                               std::vector<TokenId>{tokenizer_.eos().value()});
+    if (form) run->forms.emplace_back(*form, language, run->choices.back().stop_tokens(), 0);
   }
   asio::post(io_, [run] { run->next(); });
   return std::make_unique<Handle>(run);
+}
+
+bool ScriptedEngine::Run::allows(size_t choice, TokenId token) {
+  if (forms.empty()) return true;
+  decode::FormKeeper& form = forms[choice];
+  form.prepare({});
+  const auto mask = form.masks();
+  if (!mask.empty() && (mask[token / 64] >> (token % 64) & 1) == 0) return false;
+  form.push(token);
+  return true;
 }
 
 void ScriptedEngine::Run::next() {
   if (over) return;
   if (said >= fail_after) return over = true, events.on_failed(*failure);
   std::vector<TokenEvent> out;
-  for (auto& choice : choices) {
+  for (size_t c = 0; c < choices.size(); ++c) {
+    auto& choice = choices[c];
     if (choice.finished() || said >= tokens.size()) continue;
+    if (!allows(c, tokens[said])) {
+      over = true;
+      return events.on_failed(api::unavailable("off_form", "The script leaves the form.", 1));
+    }
     TokenEvent event = choice.push(tokens[said]);
     event.logprob = -0.25f;
     for (uint32_t i = 0; i < request.report.top_logprobs; ++i) {

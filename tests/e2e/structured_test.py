@@ -1,9 +1,13 @@
 """Answers of a given form: whatever the model would like to say, what it says has the form."""
+import contextlib
 import json
+import pathlib
 import re
+import shutil
+import tempfile
 import unittest
 
-from cluster import DEMO, Cluster, cluster
+from cluster import DEMO, Cluster, cluster, shared
 
 CHAT = {"model": "demo", "messages": [{"role": "user", "content": "What is 37 + 48?"}],
         "max_tokens": 300}
@@ -18,6 +22,23 @@ PERSON = {
     "required": ["name", "age", "tags", "friend"],
     "additionalProperties": False,
 }
+
+
+CITIES = ["Paris", "Rome", "Tokyo"]
+TOOLS = [{"type": "function", "function": {"name": name, "parameters": {
+    "type": "object", "properties": properties, "required": list(properties)}}}
+    for name, properties in (
+        ("get_weather", {"city": {"type": "string", "enum": CITIES}}),
+        ("add", {n: {"type": "integer", "minimum": 0, "maximum": 99} for n in "ab"}))]
+
+
+@contextlib.contextmanager
+def with_template(template):
+    """The demo's folder, with another chat template."""
+    with tempfile.TemporaryDirectory(prefix="baton-e2e-") as folder:
+        shutil.copytree(DEMO, folder, dirs_exist_ok=True)
+        shutil.copy(template, pathlib.Path(folder) / "chat_template.jinja")
+        yield folder
 
 
 def as_format(schema):
@@ -126,6 +147,82 @@ class Structured(unittest.TestCase):
         answer = self.chat(**fields)[0]
         self.assertNotIn(tokens["<think>"], answer["token_ids"], "nobody has asked for it")
         self.assertRegex(answer["message"]["content"], "^[0-9]{3}$")
+
+    def check_calls(self, calls):
+        for call in calls:
+            name, arguments = call["function"]["name"], json.loads(call["function"]["arguments"])
+            if name == "add":
+                self.assertEqual(sorted(arguments), ["a", "b"])
+                self.assertTrue(all(type(n) is int and 0 <= n < 100 for n in arguments.values()))
+            else:
+                self.assertEqual(name, "get_weather")
+                self.assertEqual(list(arguments), ["city"])
+                self.assertIn(arguments["city"], CITIES)
+
+    def test_a_call_that_must_come_comes_whole(self):
+        called = set()
+        for seed in range(4):
+            for choice in self.chat(tools=TOOLS, tool_choice="required", temperature=1.5, n=2,
+                                    seed=seed, parallel_tool_calls=False):
+                self.assertEqual(choice["finish_reason"], "tool_calls", choice)
+                self.assertEqual(len(choice["message"]["tool_calls"]), 1)
+                self.assertIsNone(choice["message"]["content"])
+                self.check_calls(choice["message"]["tool_calls"])
+                called.add(choice["message"]["tool_calls"][0]["function"]["name"])
+        self.assertEqual(called, {"add", "get_weather"}, "the model chooses")
+        named = {"type": "function", "function": {"name": "add"}}
+        for choice in self.chat(tools=TOOLS, tool_choice=named, temperature=1.5, n=3):
+            self.assertEqual([c["function"]["name"] for c in choice["message"]["tool_calls"]],
+                             ["add"])
+            self.check_calls(choice["message"]["tool_calls"])
+
+    def test_a_call_that_must_come_is_the_same_in_a_stream(self):
+        fields = {"tools": TOOLS, "tool_choice": "required", "temperature": 1.5, "seed": 3, "n": 2,
+                  "parallel_tool_calls": False}
+        whole = [[c["function"] for c in choice["message"]["tool_calls"]]
+                 for choice in self.chat(**fields)]
+        calls, finish = [{}, {}], [None, None]
+        for event in self.cluster.stream("/v1/chat/completions", {**CHAT, **fields}):
+            for part in [] if event == "[DONE]" else event["choices"]:
+                finish[part["index"]] = part["finish_reason"] or finish[part["index"]]
+                for delta in part["delta"].get("tool_calls", []):
+                    call = calls[part["index"]].setdefault(delta["index"],
+                                                           {"name": "", "arguments": ""})
+                    for key in call:
+                        call[key] += delta["function"].get(key) or ""
+        self.assertEqual([list(each.values()) for each in calls], whole)
+        self.assertEqual(finish, ["tool_calls"] * 2)
+
+    def test_several_calls_that_must_come_keep_to_their_schemas(self):
+        ends = [str(self.token(marker)) for marker in ("<｜tool▁call▁begin｜>",
+                                                       "<｜tool▁calls▁end｜>")]
+        choices = [choice for seed in range(6) for choice in self.chat(
+            tools=TOOLS, tool_choice="required", temperature=1, seed=seed, n=2,
+            logit_bias=dict.fromkeys(ends, 20))]
+        whole = [c["message"]["tool_calls"] for c in choices if c["finish_reason"] == "tool_calls"]
+        for calls in whole:
+            self.check_calls(calls)
+        self.assertTrue(whole)
+
+    def test_calls_must_come_in_each_models_words_and_behind_its_reasoning(self):
+        templates = shared("tokenizer/templates")
+        for name, thinks in (("r1", True), ("v3-0324", False), ("v3.1-terminus", False),
+                             ("v3.1-terminus", True)):
+            with with_template(templates / f"{name}.jinja") as model, cluster(model) as other:
+                body = {**CHAT, "model": "", "tools": TOOLS, "tool_choice": "required",
+                        "temperature": 1,
+                        "parallel_tool_calls": False, "thinking_token_budget": 5, "n": 2,
+                        "return_token_ids": True}
+                if thinks:
+                    body["chat_template_kwargs"] = {"thinking": True}
+                status, _, answer = other.ask("/v1/chat/completions", body)
+                self.assertEqual(status, 200, answer)
+                for choice in answer["choices"]:
+                    self.assertEqual(choice["finish_reason"], "tool_calls", (name, choice))
+                    self.assertEqual(len(choice["message"]["tool_calls"]), 1)
+                    self.check_calls(choice["message"]["tool_calls"])
+                reasoned = answer["usage"]["completion_tokens_details"]["reasoning_tokens"]
+                self.assertEqual(reasoned > 0, thinks, name)
 
     def test_what_can_not_be_kept_is_refused_by_name(self):
         for fields, param, words in [

@@ -191,6 +191,34 @@ TEST_F(GatewayStateTest, AttemptsAreBounded) {
   EXPECT_EQ(failed[0].why, Failure::unavailable);
 }
 
+TEST_F(GatewayStateTest, EachRepeatedPlacementHasOneOutcome) {
+  const auto outcomes = [&] {
+    const GatewayCounts& counts = state_.counts();
+    return std::vector<uint64_t>{counts.placed_again, counts.resumed, counts.lost_again,
+                                 counts.left_since};
+  };
+  using Counts = std::vector<uint64_t>;
+  begin();
+  place();
+  step(DecodeDown{Incarnation{1}});
+  place(2, kSecond);
+  EXPECT_EQ(outcomes(), (Counts{1, 0, 0, 0})) << "nobody knows yet";
+  say({token(0)}, 2, kSecond);
+  say({token(1)}, 2, kSecond);
+  EXPECT_EQ(outcomes(), (Counts{1, 1, 0, 0}));
+  step(DecodeDown{Incarnation{2}});
+  after(3s);
+  place(3);
+  const auto failed = all<Failed>(step(DecodeDown{Incarnation{1}}));
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(outcomes(), (Counts{2, 1, 1, 0}));
+  begin();
+  place();
+  step(DecodeDown{Incarnation{1}});
+  step(ClientGone{kRequest});
+  EXPECT_EQ(outcomes(), (Counts{3, 1, 1, 1}));
+}
+
 TEST_F(GatewayStateTest, WhoGivesWayToOlderRequestsSpendsNoAttempt) {
   begin();
   Duration age{};

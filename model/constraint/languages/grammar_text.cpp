@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "model/constraint/languages/characters.h"
+#include "model/constraint/languages/schema.h"
+#include "model/constraint/markers.h"
 #include "model/text/utf8.h"
 
 namespace baton::constraint {
@@ -17,9 +19,30 @@ bool is_name(char c) {
          c == '-';
 }
 
+// The JSON value at the beginning of `text`, an object or true or false; as far as brackets tell.
+std::string_view json_at(std::string_view text) {
+  if (!text.starts_with('{')) return text.substr(0, text.find_first_not_of("truefals"));
+  size_t depth = 0;
+  bool quoted = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (quoted && c == '\\') {
+      ++at;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (c == '{' || c == '[')) {
+      ++depth;
+    } else if (!quoted && (c == '}' || c == ']') && --depth == 0) {
+      return text.substr(0, at + 1);
+    }
+  }
+  return text;
+}
+
 class Parser {
  public:
-  Parser(Grammar& grammar, std::string_view text) : grammar_(grammar), text_(text) {}
+  Parser(Grammar& grammar, std::string_view text)
+      : grammar_(grammar), text_(text), values_(grammar) {}
 
   Result<void> run() {
     for (skip_space(); at_ < text_.size(); skip_space()) {
@@ -128,6 +151,8 @@ class Parser {
       if (!skip(")")) return bad("a '(' is not closed");
       return inner;
     }
+    if (c == '<') return marker();
+    if (skip("%json")) return schema();
     if (is_name(c)) return grammar_.call(rule_of(name()));
     return bad("'{}' is not expected here", c);
   }
@@ -136,6 +161,22 @@ class Parser {
   Result<T> placed(Result<T> result) const {
     if (!result) return bad("{}", result.error().message);
     return result;
+  }
+
+  Result<ExpressionId> marker() {
+    const size_t end = text_.find('>', at_);
+    const auto byte = marker_byte(text_.substr(at_, end == text_.npos ? end : end + 1 - at_));
+    if (byte.empty()) return bad("'<' does not begin a marker of tool calls");
+    at_ = end + 1;
+    return grammar_.literal(byte);
+  }
+
+  Result<ExpressionId> schema() {
+    skip_space();
+    const std::string_view text = json_at(text_.substr(at_));
+    BATON_TRY(rule, placed(add_schema(grammar_, values_, text)));
+    at_ += text.size();
+    return grammar_.call(rule);
   }
 
   Result<ExpressionId> quoted(char quote) {
@@ -199,6 +240,7 @@ class Parser {
   Grammar& grammar_;
   std::string_view text_;
   size_t at_ = 0;
+  JsonValues values_;
   std::map<std::string, RuleId> rules_;
 };
 

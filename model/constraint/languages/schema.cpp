@@ -55,18 +55,18 @@ using Made = Result<ExpressionId>;
 
 class Reader {
  public:
-  Reader(Grammar& grammar, const Json& root) : grammar_(grammar), values_(grammar), root_(root) {}
+  Reader(Grammar& grammar, JsonValues& values, const Json& root)
+      : grammar_(grammar), values_(values), root_(root) {}
 
-  Result<void> run() {
+  Result<RuleId> run() {
     const RuleId root = rule_of("#", root_);
-    grammar_.set_root(root);
     while (!todo_.empty()) {
       const Todo next = todo_.front();
       todo_.pop_front();
       BATON_TRY(body, read(*next.schema, 1));
       grammar_.define(next.rule, body);
     }
-    return {};
+    return root;
   }
   const std::string& place() const { return place_; }
 
@@ -394,7 +394,7 @@ class Reader {
   }
 
   Grammar& grammar_;
-  JsonValues values_;
+  JsonValues& values_;
   const Json& root_;
   std::map<std::string, RuleId> rules_;  // by $ref
   std::deque<Todo> todo_;
@@ -406,16 +406,24 @@ class Reader {
 
 }  // namespace
 
-Result<void> read_schema(Grammar& grammar, std::string_view schema) {
+Result<RuleId> add_schema(Grammar& grammar, JsonValues& values, std::string_view schema) {
   const Limits& limits = grammar.limits();
   if (schema.size() > limits.text_bytes_max)
     return fail(ErrorCode::invalid_argument, "it is longer than {} bytes", limits.text_bytes_max);
   const checkpoint::JsonLimits json{.depth_max = 4 * size_t{limits.schema_depth_max},
                                     .values_max = kJsonValuesMax};
   BATON_TRY(root, checkpoint::parse_strict_ordered_json(schema, "the schema", json));
-  Reader reader(grammar, root);
-  if (const auto read = reader.run(); !read)
-    return fail(ErrorCode::invalid_argument, "{}, at {}", read.error().message, reader.place());
+  Reader reader(grammar, values, root);
+  const auto rule = reader.run();
+  if (!rule)
+    return fail(ErrorCode::invalid_argument, "{}, at {}", rule.error().message, reader.place());
+  return rule;
+}
+
+Result<void> read_schema(Grammar& grammar, std::string_view schema) {
+  JsonValues values(grammar);
+  BATON_TRY(root, add_schema(grammar, values, schema));
+  grammar.set_root(root);
   return {};
 }
 

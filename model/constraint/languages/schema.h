@@ -11,12 +11,14 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/constraint/grammar/grammar.h"
+#include "model/constraint/languages/json_values.h"
 
 namespace baton::constraint {
 
 // Declares all rules and sets the root. The sentence of a refusal names the place in the schema.
 Result<void> read_schema(Grammar& grammar, std::string_view schema);
+// The same as a rule that others may call; `values` is shared by all schemas of a grammar.
+Result<RuleId> add_schema(Grammar& grammar, JsonValues& values, std::string_view schema);
 // Any JSON object.
 void read_any_object(Grammar& grammar);
 

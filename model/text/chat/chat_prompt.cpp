@@ -14,6 +14,7 @@ constexpr std::string_view kCallsBegin = "<｜tool▁calls▁begin｜>";
 constexpr std::string_view kCallsEnd = "<｜tool▁calls▁end｜>";
 constexpr std::string_view kCallBegin = "<｜tool▁call▁begin｜>";
 constexpr std::string_view kCallEnd = "<｜tool▁call▁end｜>";
+constexpr std::string_view kOutputsBegin = "<｜tool▁outputs▁begin｜>";
 constexpr std::string_view kOutputsEnd = "<｜tool▁outputs▁end｜>";
 constexpr std::string_view kOutputBegin = "<｜tool▁output▁begin｜>";
 constexpr std::string_view kOutputEnd = "<｜tool▁output▁end｜>";
@@ -57,12 +58,12 @@ Ordered conversation_with_calls(size_t calls, bool answered = true) {
 }
 
 // Whether all calls are there, in whatever form; if in DeepSeek's, whether every marker is.
-bool prints_calls(const std::string& text, size_t calls) {
+bool prints_calls(const std::string& text, size_t calls, size_t turns = 1) {
   if (count(text, "probe_name_") != calls) return false;
   if (count(text, kCallBegin) + count(text, kCallsBegin) + count(text, kCallsEnd) == 0) return true;
-  return count(text, kCallsBegin) == 1 && count(text, kCallsEnd) == 1 &&
+  return count(text, kCallsBegin) == turns && count(text, kCallsEnd) == turns &&
          count(text, kCallBegin) == calls && count(text, kCallEnd) == calls &&
-         text.find(kCallsEnd) > text.rfind(kCallEnd);
+         text.rfind(kCallsEnd) > text.rfind(kCallEnd);
 }
 
 TemplateTraits traits_of(const ChatTemplate& chat) {
@@ -77,6 +78,10 @@ TemplateTraits traits_of(const ChatTemplate& chat) {
       tried(chat, Ordered::array({message("user", "question")}), Ordered::array({tool}))
           .find("probe_name") != std::string::npos;
   traits.prints_calls = true;
+  Ordered twice = conversation_with_calls(1);
+  for (const auto& each : conversation_with_calls(1)) twice.push_back(each);
+  const std::string both = tried(chat, twice, Ordered());
+  traits.loses_later_calls = !prints_calls(both, 2, 2);
   for (size_t calls = 1; calls <= 3; ++calls) {
     const std::string text = tried(chat, conversation_with_calls(calls), Ordered());
     traits.prints_calls = traits.prints_calls && prints_calls(text, calls);
@@ -86,6 +91,7 @@ TemplateTraits traits_of(const ChatTemplate& chat) {
     traits.loses_outputs_end =
         count(text, kOutputsEnd) == 1 &&
         count(tried(chat, conversation_with_calls(calls, false), Ordered()), kOutputsEnd) == 0;
+    traits.loses_outputs_begin = count(text, kOutputsBegin) == 1 && count(both, kOutputsBegin) == 1;
   }
   return traits;
 }
@@ -113,6 +119,22 @@ void close_outputs(RenderedPrompt& prompt) {
       if (!rest.starts_with(kOutputBegin) && !rest.starts_with(kOutputsEnd)) {
         text.insert(at, kOutputsEnd);
       }
+    }
+  }
+}
+
+// In front of each output that is the first of its list, the list's beginning.
+void open_outputs(RenderedPrompt& prompt) {
+  for (auto& segment : prompt.segments) {
+    if (!segment.trusted) continue;
+    std::string& text = segment.text;
+    for (size_t at = text.find(kOutputBegin); at != text.npos; at = text.find(kOutputBegin, at)) {
+      const std::string_view before = std::string_view(text).substr(0, at);
+      const size_t last = before.find_last_not_of(" \n");
+      const std::string_view said = before.substr(0, last == before.npos ? 0 : last + 1);
+      const bool first = !said.ends_with(kOutputEnd) && !said.ends_with(kOutputsBegin);
+      if (first) text.insert(at, kOutputsBegin);
+      at += kOutputBegin.size() + (first ? kOutputsBegin.size() : 0);
     }
   }
 }
@@ -214,17 +236,22 @@ ChatPrompt::ChatPrompt(ChatTemplate chat) : chat_(std::move(chat)), traits_(trai
 Result<RenderedPrompt> ChatPrompt::render(const ChatQuestion& question) const {
   BATON_TRY(prompt, repaired(question));
   if (traits_.loses_outputs_end) close_outputs(prompt);
+  if (traits_.loses_outputs_begin) open_outputs(prompt);
   return Result<RenderedPrompt>(boost::system::in_place_value, std::move(prompt));
 }
 
 Result<RenderedPrompt> ChatPrompt::repaired(const ChatQuestion& question) const {
   const Ordered& asked = question.messages;
   const bool with_tools = question.tools.is_array() && !question.tools.empty();
+  const auto has_calls = [](const Ordered& each) {
+    return each.is_object() && each.contains("tool_calls") && each["tool_calls"].is_array() &&
+           !each["tool_calls"].empty();
+  };
+  const bool again = asked.is_array() && std::count_if(asked.begin(), asked.end(), has_calls) > 1;
+  const bool repairs_calls = !traits_.prints_calls || (again && traits_.loses_later_calls);
   const auto is_repaired = [&](const Ordered& each) {
     if (!each.is_object()) return false;
-    const bool calls =
-        each.contains("tool_calls") && each["tool_calls"].is_array() && !each["tool_calls"].empty();
-    return (calls && !traits_.prints_calls) ||
+    return (repairs_calls && has_calls(each)) ||
            (each.value("role", Ordered()) == "tool" && !traits_.prints_outputs);
   };
   const bool adds_tools = with_tools && !traits_.prints_tools;

@@ -4,10 +4,11 @@
 // At start the template is tried on a few conversations, to see what it does. Where it prints no
 // tools, their description goes to the end of the system prompt. Where it loses or garbles the
 // calls of earlier turns (as the published template of V3 does), or drops what tools answered,
-// these are written by ToolFormat and put where the template prints the message. Where it leaves
-// the list of what tools answered open before a user's turn, it is closed. A conversation that is
-// to be gone on with ends where its last message does: in the answer if there is any of it, in the
-// reasoning else. Thread safety: const.
+// these are written by ToolFormat and put where the template prints the message; so they are where
+// it garbles only those of later turns (R1). Where it leaves the list of what tools answered open
+// before a user's turn, it is closed; where it opens but the first, all are opened. A conversation
+// that is to be gone on with ends where its last message does: in the answer if there is any of it,
+// in the reasoning else. Thread safety: const.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -31,6 +32,8 @@ struct TemplateTraits {
   bool prints_outputs = false;     // messages of role `tool`
   bool loses_outputs_end = false;  // of a list of outputs that a user's message follows
   ToolStyle style = ToolStyle::v31;
+  bool loses_later_calls = false;    // of a second turn with calls
+  bool loses_outputs_begin = false;  // of a second list of outputs
   friend bool operator==(const TemplateTraits&, const TemplateTraits&) = default;
 };
 

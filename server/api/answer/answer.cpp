@@ -9,6 +9,7 @@
 namespace baton::server::api {
 
 std::string AnswerName::id(std::string_view prefix) const {
+  if (!asked.empty()) return std::string(prefix) + asked;
   return fmt::format("{}{:016x}{:016x}", prefix, high, low);
 }
 

@@ -21,8 +21,10 @@ struct AnswerName {
   uint64_t high = 0, low = 0;  // chance
   int64_t created = 0;         // unix seconds
   std::string fingerprint;     // of what answers, for system_fingerprint; empty: not known
+  std::string asked;           // the client's own; empty: it has none
 
-  std::string id(std::string_view prefix) const;  // "chatcmpl-" and 32 hexadecimal digits
+  // "chatcmpl-" and 32 hexadecimal digits, or the client's own.
+  std::string id(std::string_view prefix) const;
   std::string call_id(size_t choice, uint32_t call, std::string_view prefix = "call_") const;
 };
 

@@ -12,10 +12,6 @@ using Kind = OutputEvent::Kind;
 
 std::string_view error_type(int status) {
   switch (status) {
-    case 400:
-    case 405:
-    case 408:
-      return "invalid_request_error";
     case 401:
       return "authentication_error";
     case 404:
@@ -29,7 +25,7 @@ std::string_view error_type(int status) {
     case 504:
       return "timeout_error";
     default:
-      return "api_error";
+      return status < 500 ? "invalid_request_error" : "api_error";
   }
 }
 
@@ -96,7 +92,7 @@ std::string AnthropicBase::call_block(const ToolCall& call, uint32_t number) con
                                   name_.call_id(0, number, "toolu_"));
   append_json_string(block, call.name);
   block += ",\"input\":";
-  block += call.arguments.empty() ? "{}" : call.arguments;
+  block += call.arguments.empty() ? "{}" : without_half_surrogates(call.arguments);
   return block + '}';
 }
 
@@ -104,26 +100,46 @@ std::string AnthropicBase::call_block(const ToolCall& call, uint32_t number) con
 
 void WholeAnthropic::tokens(size_t prompt, std::span<const TokenEvent> events, std::string&) {
   for (const auto& event : events) {
-    Choice& choice = read(index_of(prompt, event), event);
-    for (const auto& said : choice.events) choice.text.add(said);
+    for (const auto& said : read(index_of(prompt, event), event).events) add(said);
+  }
+}
+
+// Blocks in the order in which they were said; neighbours of one kind are one.
+void WholeAnthropic::add(const OutputEvent& event) {
+  const bool more = !blocks_.empty() && blocks_.back().kind == event.kind;
+  switch (event.kind) {
+    case Kind::reasoning:
+    case Kind::content:
+      if (!more) blocks_.push_back({event.kind, {}, 0});
+      blocks_.back().call.arguments += event.text;
+      return;
+    case Kind::call:
+      blocks_.push_back({Kind::call, {event.text, {}}, event.call});
+      return;
+    case Kind::arguments:
+      blocks_.back().call.arguments += event.text;
+      return;
+    case Kind::call_end:
+      return;
+    case Kind::call_broken:  // it was none
+      blocks_.pop_back();
+      add({Kind::content, event.text});
+      return;
   }
 }
 
 void WholeAnthropic::finish(uint64_t cached_tokens, std::string_view explain, std::string& out) {
   cached_tokens_ = cached_tokens;
-  const ChoiceText& text = choices_.front().text;
   out += message_head();
   out += ",\"content\":[";
-  size_t blocks = 0;
-  const auto add = [&](const std::string& block) {
-    if (blocks++ > 0) out += ',';
-    out += block;
-  };
-  if (options_.include_reasoning && !text.reasoning.empty()) {
-    add(text_block("thinking", text.reasoning));
+  for (size_t written = 0; const Block& block : blocks_) {
+    const bool thinking = block.kind == Kind::reasoning;
+    if (thinking && !options_.include_reasoning) continue;
+    if (written++ > 0) out += ',';
+    out += block.kind == Kind::call
+               ? call_block(block.call, block.number)
+               : text_block(thinking ? "thinking" : "text", block.call.arguments);
   }
-  if (!text.content.empty() || text.calls.empty()) add(text_block("text", text.content));
-  for (uint32_t i = 0; i < text.calls.size(); ++i) add(call_block(text.calls[i], i));
   out += fmt::format("],{},\"usage\":{{{},\"output_tokens\":{}}}", stop_members(), input_usage(),
                      completion_tokens_);
   append_explain(out, explain);
@@ -207,7 +223,6 @@ void AnthropicStream::tokens(size_t prompt, std::span<const TokenEvent> events, 
 void AnthropicStream::finish(uint64_t cached_tokens, std::string_view explain, std::string& out) {
   cached_tokens_ = cached_tokens;
   if (!begun_) begin(out);
-  if (blocks_ == 0 && block_ == Block::none) open(Block::text, text_block("text", ""), out);
   close(out);
   std::string members = fmt::format("\"delta\":{{{}}},\"usage\":{{{},\"output_tokens\":{}}}",
                                     stop_members(), input_usage(), completion_tokens_);

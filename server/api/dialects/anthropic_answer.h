@@ -28,6 +28,16 @@ class WholeAnthropic final : public AnthropicBase {
   void tokens(size_t prompt, std::span<const TokenEvent> events, std::string& out) override;
   void finish(uint64_t cached_tokens, std::string_view explain, std::string& out) override;
   void fail(const ApiError& error, std::string& out) override;
+
+ private:
+  struct Block {
+    OutputEvent::Kind kind;  // reasoning, content or call
+    ToolCall call;           // of reasoning and content: the text, as arguments
+    uint32_t number = 0;     // of the call
+  };
+  void add(const OutputEvent& event);
+
+  std::vector<Block> blocks_;
 };
 
 class AnthropicStream final : public AnthropicBase {

@@ -8,6 +8,13 @@ namespace baton::server::api {
 
 namespace {
 
+ApiResult<std::string> read_block(const Json& block, const std::string& where) {
+  const bool fine = block.is_object() && block.value("type", Json()) == "text" &&
+                    block.value("text", Json()).is_string();
+  if (fine) return block["text"].get<std::string>();
+  return bad_value(where, "\"{}\" must be a block of text: this model reads only text.", where);
+}
+
 // Blocks of text, joined by newlines; a string as it is.
 ApiResult<std::string> read_text(const Json& content, const std::string& where) {
   if (content.is_string()) return content.get<std::string>();
@@ -17,14 +24,9 @@ ApiResult<std::string> read_text(const Json& content, const std::string& where) 
   std::string text;
   for (size_t i = 0; i < content.size(); ++i) {
     const Json& block = content[i];
-    const bool fine = block.is_object() && block.value("type", Json()) == "text" &&
-                      block.value("text", Json()).is_string();
-    if (!fine) {
-      const std::string at = fmt::format("{}[{}]", where, i);
-      return bad_value(at, "\"{}\" must be a block of text: this model reads only text.", at);
-    }
+    BATON_TRY(part, read_block(block, fmt::format("{}[{}]", where, i)));
     if (i > 0) text += '\n';
-    text += block["text"].get_ref<const std::string&>();
+    text += part;
   }
   return text;
 }
@@ -37,7 +39,7 @@ class Turn {
   ApiResult<void> add(const Json& block, const std::string& where) {
     const Json type = block.is_object() ? block.value("type", Json()) : Json();
     if (type == "text") {
-      BATON_TRY(text, read_text(Json::array({block}), where));
+      BATON_TRY(text, read_block(block, where));
       if (!text_.empty()) text_ += '\n';
       text_ += text;
       return {};
@@ -79,7 +81,8 @@ class Turn {
   }
   ApiResult<void> add_call(const Json& block, const std::string& where) {
     const Json name = block.value("name", Json());
-    const Json input = block.value("input", Json::object());
+    Json input = block.value("input", Json());
+    if (input.is_null()) input = Json::object();
     if (!name.is_string() || !input.is_object()) {
       return bad_value(where, "\"{}\" must have a name and an input, an object.", where);
     }
@@ -162,10 +165,11 @@ void read_anthropic_choice(Fields& fields, GenerateRequest& request) {
                                  "name)."));
   }
   Fields inner(*choice, "tool_choice.");
+  inner.ignore({"type", "name"});
   bool alone = false;
   inner.boolean("disable_parallel_tool_use", alone);
   request.parallel_tool_calls = !alone;
-  if (auto result = inner.result(); !result) fields.fail(result.error());
+  fields.add(inner);
 }
 
 void read_anthropic_tools(Fields& fields, const ApiLimits& limits, GenerateRequest& request) {
@@ -201,17 +205,19 @@ ApiResult<GenerateRequest> parse_anthropic(const Json& body, const ModelFacts& m
   GenerateRequest request;
   request.dialect = Dialect::messages;
   // Names that mean another thing here than in a chat are read below.
-  BATON_CHECKED(read_fields_of_chat(body, {"stream_options", "stop", "n", "echo", "service_tier"},
-                                    model, limits, request));
   Fields fields(body);
+  read_fields_of_chat(fields, {"stream_options", "stop", "n", "echo", "service_tier"}, model,
+                      limits, request);
+  fields.ignore({"service_tier"});
   for (const char* name : {"mcp_servers", "container"}) {
     fields.refuse(name, "this server does not have it.");
   }
   read_stop_strings(fields, "stop_sequences", limits, request.stop);
   if (const Json* thinking = fields.get("thinking"); thinking && thinking->is_object()) {
     Fields inner(*thinking, "thinking.");
+    inner.ignore({"type", "display"});
     inner.integer("budget_tokens", request.reasoning_max, 0, model.max_model_len);
-    if (auto result = inner.result(); !result) fields.fail(result.error());
+    fields.add(inner);
   }
   read_conversation(fields, limits, request);
   read_anthropic_tools(fields, limits, request);
@@ -219,7 +225,7 @@ ApiResult<GenerateRequest> parse_anthropic(const Json& body, const ModelFacts& m
   if (request.max_tokens.value_or(0) == 0) {
     fields.fail(bad_value("max_tokens", "\"max_tokens\" must be there and at least 1."));
   }
-  if (auto result = fields.result(); !result) return result.error();
+  BATON_CHECKED(finish_fields(fields, limits, request));
   return request;
 }
 

@@ -31,9 +31,7 @@ std::string reasoning_text(std::string_view text) {
 // ---- the response ------------------------------------------------------------------------------
 
 ResponseBase::ResponseBase(const Prepared& prepared, const TextModel& model, const AnswerName& name)
-    : AnswerBase(prepared, model, name),
-      repeated_(prepared.request.repeated),
-      store_(prepared.request.store) {}
+    : AnswerBase(prepared, model, name), repeated_(prepared.request.repeated) {}
 
 void ResponseBase::add_item(const std::string& id, std::string json) {
   items_done_.emplace_back(id, std::move(json));
@@ -69,8 +67,8 @@ std::string ResponseBase::response(std::string_view status, bool usage, const Ap
   out += ",\"incomplete_details\":";
   out += status == "incomplete" ? "{\"reason\":\"max_output_tokens\"}" : "null";
   append_member(out, "model", model_.facts().name);
-  out +=
-      fmt::format(",\"output\":[{}],\"previous_response_id\":null,\"store\":{}", output(), store_);
+  // No response can be got again, whatever was asked for.
+  out += fmt::format(",\"output\":[{}],\"previous_response_id\":null,\"store\":false", output());
   const auto repeat = [&](const char* name, std::string_view otherwise) {
     const auto found = repeated_.find(name);
     out += fmt::format(

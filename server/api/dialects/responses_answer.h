@@ -32,7 +32,6 @@ class ResponseBase : public AnswerBase {
 
  private:
   const Json repeated_;
-  const bool store_;
   std::vector<std::pair<std::string, std::string>> items_done_;
 };
 

@@ -76,7 +76,8 @@ class Conversation {
   }
   ApiResult<void> add_call(const Json& item, const std::string& where) {
     const Json name = item.value("name", Json());
-    const Json arguments = item.value("arguments", Json(""));
+    Json arguments = item.value("arguments", Json());
+    if (arguments.is_null()) arguments = "";
     if (!name.is_string() || !arguments.is_string()) {
       return bad_value(where, "\"{}\" must have a name and arguments, both strings.", where);
     }
@@ -150,8 +151,7 @@ void read_input(Fields& fields, const ApiLimits& limits, const TenantItems* memo
 }
 
 // Flat functions become those of chats; hosted tools are none of ours.
-void read_response_tools(Fields& fields, const Json& body, const ApiLimits& limits,
-                         GenerateRequest& request) {
+void read_response_tools(Fields& fields, const ApiLimits& limits, GenerateRequest& request) {
   Json chat = Json::object();
   if (const Json* tools = fields.get("tools"); tools && tools->is_array() && !tools->empty()) {
     chat["tools"] = Json::array();
@@ -174,12 +174,12 @@ void read_response_tools(Fields& fields, const Json& body, const ApiLimits& limi
         named ? Json{{"type", "function"}, {"function", {{"name", choice->value("name", Json())}}}}
               : *choice;
   }
-  if (body.contains("parallel_tool_calls")) {
-    chat["parallel_tool_calls"] = body["parallel_tool_calls"];
+  if (const Json* parallel = fields.get("parallel_tool_calls")) {
+    chat["parallel_tool_calls"] = *parallel;
   }
   Fields inner(chat);
   read_tools(inner, limits, request);
-  if (auto result = inner.result(); !result) fields.fail(result.error());
+  fields.add(inner);
 }
 
 // What would need a memory of earlier responses, or a place to keep this one.
@@ -230,15 +230,16 @@ ApiResult<GenerateRequest> parse_responses(const Json& body, const ModelFacts& m
   GenerateRequest request;
   request.dialect = Dialect::responses;
   // Names that mean another thing here than in a chat are read below.
-  BATON_CHECKED(read_fields_of_chat(body, {"stream_options", "top_logprobs", "prompt", "n", "echo"},
-                                    model, limits, request));
   Fields fields(body);
+  read_fields_of_chat(fields, {"stream_options", "top_logprobs", "prompt", "n", "echo"}, model,
+                      limits, request);
   refuse_state(fields);
+  fields.ignore({"stream_options", "truncation", "max_tool_calls"});
   fields.refuse("n", "a response has one choice.");
   fields.integer("max_output_tokens", request.max_tokens, 1, model.max_model_len);
   fields.boolean("store", request.store);
   read_input(fields, limits, memory, request);
-  read_response_tools(fields, body, limits, request);
+  read_response_tools(fields, limits, request);
   read_report(fields, limits, request);
   read_text_format(fields, request);
   request.template_kwargs["add_generation_prompt"] = true;
@@ -246,7 +247,7 @@ ApiResult<GenerateRequest> parse_responses(const Json& body, const ModelFacts& m
   if (request.max_tokens == 0u) {
     fields.fail(bad_value("max_output_tokens", "\"max_output_tokens\" must be at least 1."));
   }
-  if (auto result = fields.result(); !result) return result.error();
+  BATON_CHECKED(finish_fields(fields, limits, request));
   return request;
 }
 

@@ -5,6 +5,7 @@
 #include "model/constraint/specification.h"
 #include "server/api/dialects/anthropic_request.h"
 #include "server/api/dialects/responses_request.h"
+#include "server/api/prompt/forced_call.h"
 #include "server/api/prompt/messages.h"
 #include "server/api/prompt/tools.h"
 #include "server/api/request/fields.h"
@@ -81,26 +82,33 @@ bool begins_reasoning(const std::vector<TokenId>& prompt, const SpecialTokens& s
   return last != prompt.rend() && *last == special.think_begin;
 }
 
+// Some models open their reasoning themselves, if they are asked to; one that isn't must not slip
+// away from the form by it.
+bool may_reason(const Prepared& prepared, const std::vector<TokenId>& prompt,
+                const SpecialTokens& special) {
+  const auto asks = [&](const char* name) {
+    return prepared.request.template_kwargs.value(name, Json()) == true;
+  };
+  const bool closed = prompt.back() == special.think_end || prepared.request.go_on;
+  return !closed && (asks("thinking") || asks("enable_thinking"));
+}
+
 // Reasoning, and a call of a tool in place of the answer, are not bound to the form.
 void add_form(const Prepared& prepared, const SpecialTokens& special, RequestState& state) {
   state.constraint = prepared.form;
   if (!state.constraint) return;
   ConstraintParams& form = *state.constraint;
   state.stop.ignore_eos = false;                   // a form has an end
-  if (!prepared.rules.call_begun.empty()) return;  // it is the arguments', which come first
+  if (!prepared.rules.call_begun.empty()) return;  // it is that call's, which comes first
   if (prepared.request.is_chat() && special.can_think()) {
     form.waits = begins_reasoning(state.prompt, special);
     form.reasoning_end = special.think_end;
-    // Some models open their reasoning themselves; one that isn't asked to reason must not slip
-    // away from the form by it.
-    const auto asks = [&](const char* name) {
-      return prepared.request.template_kwargs.value(name, Json()) == true;
-    };
-    const bool closed = state.prompt.back() == special.think_end || prepared.request.go_on;
-    if (!form.waits && !closed && (asks("thinking") || asks("enable_thinking")))
+    if (!form.waits && may_reason(prepared, state.prompt, special))
       form.reasoning_begin = special.think_begin;
   }
-  if (prepared.rules.parses_calls) form.call_begin = special.tool_calls_begin;
+  if (prepared.rules.parses_calls && !must_call(prepared.request)) {
+    form.call_begin = special.tool_calls_begin;
+  }
 }
 
 // As a bad word may begin an answer, or stand behind a space.
@@ -123,10 +131,12 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
   if (prompt.empty()) {
     return bad_value(prompt_param(request), "The prompt has no tokens.");
   }
-  if (request.truncate_prompt && prompt.size() > *request.truncate_prompt) {
-    prompt.erase(prompt.begin(), prompt.end() - *request.truncate_prompt);
-  }
   const uint32_t wanted = request.max_tokens.value_or(1);
+  size_t kept = request.truncate_prompt.value_or(model.max_model_len);
+  if (request.truncate_to_room && wanted < model.max_model_len) kept = model.max_model_len - wanted;
+  if ((request.truncate_prompt || request.truncate_to_room) && prompt.size() > kept) {
+    prompt.erase(prompt.begin(), prompt.end() - static_cast<ptrdiff_t>(kept));
+  }
   if (prompt.size() + wanted > model.max_model_len) {
     return too_long(request, model, prompt.size(), wanted);
   }
@@ -144,9 +154,7 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
     return bad_value("min_tokens", "\"min_tokens\" ({}) is more than the answer may have ({}).",
                      state.stop.min_tokens, state.stop.max_tokens);
   }
-  const bool one_call =
-      !request.parallel_tool_calls || request.tool_choice.kind == ToolChoice::Kind::named;
-  if (prepared.rules.parses_calls && one_call) {
+  if (prepared.rules.parses_calls && one_call(request)) {
     state.stop.tokens.push_back(*model.special.tool_call_end);
   }
   state.report = request.report;
@@ -166,55 +174,30 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
   return {};
 }
 
-// What the arguments of a tool must be: by its own schema, as far as that can be kept to.
-ApiResult<ConstraintParams> arguments_form(const Json& tools, const std::string& name) {
-  ConstraintParams form;
-  for (size_t i = 0; i < tools.size(); ++i) {
-    const Json& function = tools[i]["function"];
-    if (function.value("name", Json()) != name) continue;
-    const Json schema = function.value("parameters", Json());
-    // Arguments are an object, whatever else a schema allows.
-    if (!schema.is_object() || schema.value("type", Json()) != "object") break;
-    const std::string text = schema.dump();
-    const auto compiled = constraint::compile(ConstraintParams::Form::json_schema, text);
-    if (compiled) {
-      form.form = ConstraintParams::Form::json_schema;
-      form.text = text;
-    } else if (function.value("strict", Json()) == true) {
-      return bad_value(fmt::format("tools[{}].function.parameters", i), "{}.",
-                       compiled.error().message);
-    }
-    break;
-  }
-  return form;
-}
-
-// A call that must come is begun in the prompt, so that nothing else can; where it is known which,
-// its arguments are bound to a form.
+// A call that must come keeps to a form. It is begun in the prompt as far as it is known, unless
+// reasoning may come first.
 ApiResult<void> force_call(Prepared& prepared, const TextModel& model,
                            std::vector<TokenId>& prompt) {
   const ModelFacts& facts = model.facts();
-  const ToolChoice& choice = prepared.request.tool_choice;
-  const bool forced =
-      choice.kind == ToolChoice::Kind::required || choice.kind == ToolChoice::Kind::named;
-  if (!forced) return {};
+  if (!must_call(prepared.request)) return {};
   if (!prepared.rules.parses_calls) {
     return unsupported_parameter("tool_choice", "this model has no tokens for calls of tools.");
   }
-  if (prepared.rules.begins_reasoning) {
-    prompt.push_back(*facts.special.think_end);
+  BATON_TRY(call, forced_call(prepared.request, facts));
+  prepared.form.emplace();
+  prepared.form->form = ConstraintParams::Form::grammar;
+  const SpecialTokens& special = facts.special;
+  const bool begun = special.can_think() && begins_reasoning(prompt, special);
+  const bool unwanted = prepared.request.template_kwargs.value("thinking", Json()) == false;
+  if (begun && unwanted) {  // a template that opens reasoning whatever it is told
+    prompt.push_back(*special.think_end);
     prepared.rules.begins_reasoning = false;
+  } else if (begun || (special.can_think() && may_reason(prepared, prompt, special))) {
+    prepared.form->text = call.whole;
+    return {};
   }
-  const bool only_one = prepared.rules.tools.size() == 1;
-  const std::string name = only_one ? prepared.rules.tools.front() : choice.name;
-  prepared.form.reset();
-  if (!name.empty()) {
-    BATON_TRY(form, arguments_form(prepared.request.tools, name));
-    prepared.form = std::move(form);
-  }
-  const auto begin = text::render_call_begin(facts.tool_style, name);
-  if (!begin) return to_api(begin.error());
-  auto ids = model.encode(*begin);
+  prepared.form->text = call.behind_head;
+  auto ids = model.encode(call.head);
   if (!ids) return to_api(ids.error());
   prompt.insert(prompt.end(), ids->begin(), ids->end());
   prepared.rules.call_begun = *std::move(ids);
@@ -255,13 +238,10 @@ Result<std::vector<TokenId>> encode_prompt(const GenerateRequest& request, const
 
 ApiResult<std::vector<TokenId>> chat_prompt(const GenerateRequest& request,
                                             const TextModel& model) {
+  if (request.prompt_ids) return *request.prompt_ids;
   static const Json kNone;
-  Json kwargs = request.template_kwargs;
-  const bool must_call = request.tool_choice.kind == ToolChoice::Kind::required ||
-                         request.tool_choice.kind == ToolChoice::Kind::named;
-  if (must_call) kwargs["thinking"] = kwargs["enable_thinking"] = false;
   const Json& tools = request.tools_active() ? request.tools : kNone;
-  auto ids = model.encode_chat({request.messages, tools, kwargs, request.go_on});
+  auto ids = model.encode_chat({request.messages, tools, request.template_kwargs, request.go_on});
   if (!ids) return at_prompt(request, ids.error());
   return *std::move(ids);
 }

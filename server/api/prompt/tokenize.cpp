@@ -37,10 +37,7 @@ ApiResult<std::vector<TokenId>> tokens_of_chat(Fields& fields, const Json& messa
   request.messages = std::move(read);
   read_thinking(fields, request);
   read_tools(fields, limits, request);
-  bool generation_prompt = true;
-  fields.boolean("add_generation_prompt", generation_prompt);
-  request.template_kwargs["add_generation_prompt"] = generation_prompt;
-  fields.boolean("continue_final_message", request.go_on);
+  read_go_on(fields, request);
   BATON_CHECKED(fields.result());
   return chat_prompt(request, model);
 }

@@ -16,30 +16,6 @@ void read_logprobs(Fields& fields, const ApiLimits& limits, ReportParams& report
   }
 }
 
-// Whether the assistant's last message is to be gone on with; three clients say it in three ways.
-void read_go_on(Fields& fields, GenerateRequest& request) {
-  bool generation_prompt = true;
-  fields.boolean("add_generation_prompt", generation_prompt);
-  request.template_kwargs["add_generation_prompt"] = generation_prompt;
-  fields.boolean("continue_final_message", request.go_on);
-  const bool from_assistant = request.messages.is_array() && !request.messages.empty() &&
-                              request.messages.back().value("role", Json()) == "assistant";
-  const bool prefix = from_assistant && request.messages.back().value("prefix", Json()) == true;
-  if (prefix) request.go_on = true;
-  if (request.go_on && !from_assistant) {
-    fields.fail(bad_value("continue_final_message",
-                          "The last message to go on with must be the assistant's."));
-  }
-  if (request.go_on && !prefix && generation_prompt && fields.get("add_generation_prompt")) {
-    fields.fail(bad_value("add_generation_prompt",
-                          "\"add_generation_prompt\" and \"continue_final_message\" exclude each "
-                          "other."));
-  }
-  if (request.echo && !from_assistant) {
-    fields.fail(bad_value("echo", "A chat echoes only a last message of the assistant's."));
-  }
-}
-
 }  // namespace
 
 ApiResult<GenerateRequest> parse_chat(const Json& body, const ModelFacts& model,
@@ -57,7 +33,12 @@ ApiResult<GenerateRequest> parse_chat(const Json& body, const ModelFacts& model,
   fields.refuse("prompt", "a chat has \"messages\".");
   read_tools(fields, limits, request);
   const Json* messages = fields.get("messages");
-  if (!messages) {
+  if (fields.get("input_ids")) {
+    fields.tokens("input_ids", request.prompt_ids.emplace(), model.max_model_len, model.vocab_size);
+  }
+  if (!messages && request.prompt_ids) {
+    request.messages = Json::array();
+  } else if (!messages) {
     fields.fail(bad_value("messages", "\"messages\" is missing."));
   } else if (auto read = read_messages(*messages, limits); !read) {
     fields.fail(read.error());
@@ -66,7 +47,7 @@ ApiResult<GenerateRequest> parse_chat(const Json& body, const ModelFacts& model,
   }
   read_go_on(fields, request);
   check_asks_for_something(fields, request);
-  if (auto result = fields.result(); !result) return result.error();
+  BATON_CHECKED(finish_fields(fields, limits, request));
   return request;
 }
 

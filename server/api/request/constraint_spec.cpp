@@ -140,7 +140,7 @@ std::optional<ConstraintSpec> read_constraint(Fields& fields) {
     read_one(fields, Kind::json_object, {}, inner.path("json_object"), spec);
   }
   inner.refuse("structural_tag", "only json, regex, choice and grammar are.");
-  if (auto result = inner.result(); !result) fields.fail(result.error());
+  fields.add(inner);
   return spec;
 }
 

@@ -1,5 +1,6 @@
 #include "server/api/request/fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace baton::server::api {
@@ -42,11 +43,35 @@ std::optional<int64_t> as_integer(const Json& value, int64_t low, int64_t high) 
 
 Fields::Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
   check(object.is_object(), "fields are read from an object");
+  known_.resize(object.size());
 }
 
-const Json* Fields::get(const char* name) const {
-  const auto found = object_.find(name);
-  return found == object_.end() || found->is_null() ? nullptr : &*found;
+const Json* Fields::get(const char* name) {
+  if (std::ranges::find(hidden_, name) != hidden_.end()) return nullptr;
+  const auto& members = object_.get_ref<const Json::object_t&>();
+  const auto found = members.find(name);
+  if (found == members.end()) return nullptr;
+  known_[static_cast<size_t>(found - members.begin())] = true;
+  return found->second.is_null() ? nullptr : &found->second;
+}
+
+void Fields::ignore(std::initializer_list<const char*> names) {
+  for (const char* name : names) get(name);
+}
+
+void Fields::add(const Fields& inner) {
+  if (inner.error_) fail(*inner.error_);
+  for (auto& path : inner.unknown()) unknown_.push_back(std::move(path));
+}
+
+std::vector<std::string> Fields::unknown() const {
+  std::vector<std::string> paths;
+  size_t member = 0;
+  for (const auto& [name, value] : object_.items()) {
+    if (!known_[member++]) paths.push_back(path(name));
+  }
+  paths.insert(paths.end(), unknown_.begin(), unknown_.end());
+  return paths;
 }
 
 void Fields::fail(ApiError error) {

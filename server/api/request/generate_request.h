@@ -1,9 +1,9 @@
 // GenerateRequest: what a client asks for, whatever dialect it was said in, checked field by field.
 //
-// Every field of the APIs is implemented, accepted and ignored, or refused with its name; unknown
-// fields are ignored, because clients send some that no server knows. null is the same as absent.
-// What needs the tokenizer (prompt length, room for the answer) is checked by prepare().
-// Thread safety: values and pure functions.
+// Every field of the APIs is implemented, accepted and ignored, or refused with its name. Unknown
+// fields are ignored and counted, because clients send some that no server knows, or are refused if
+// the operator wants that. null is the same as absent. What needs the tokenizer (prompt length,
+// room for the answer) is checked by prepare(). Thread safety: values and pure functions.
 #pragma once
 
 #include <optional>
@@ -31,6 +31,7 @@ struct ApiLimits {
   uint32_t logit_bias_max = 1024;
   uint32_t top_logprobs_max = 20;
   uint32_t cache_salt_bytes_max = 1024;
+  bool strict_fields = false;  // refuse fields that nobody knows
   size_t json_depth_max = 32;
   size_t json_values_max = 250'000;
 };
@@ -60,10 +61,11 @@ struct GenerateRequest {
   Json tools;  // OpenAI's chat form; null: none
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
-  Json template_kwargs = Json::object();  // whitelisted
-  bool go_on = false;                     // the last message isn't finished
-  bool separate_reasoning = true;         // reasoning is told apart from content
-  bool include_reasoning = true;          // and told at all
+  Json template_kwargs = Json::object();           // whitelisted
+  bool go_on = false;                              // the last message isn't finished
+  std::optional<std::vector<TokenId>> prompt_ids;  // rendered by the client
+  bool separate_reasoning = true;                  // reasoning is told apart from content
+  bool include_reasoning = true;                   // and told at all
 
   // A text completion.
   std::vector<PromptForm> prompts;
@@ -74,6 +76,7 @@ struct GenerateRequest {
   std::optional<uint32_t> max_tokens;
   std::optional<uint64_t> seed;
   std::optional<uint32_t> truncate_prompt;  // keep the last tokens of a longer prompt
+  bool truncate_to_room = false;            // as many as leave room for the answer
   SamplingParams sampling;
   std::vector<std::string> bad_words;
   StopParams stop;
@@ -91,9 +94,11 @@ struct GenerateRequest {
   bool return_token_ids = false;
   bool tokens_as_ids = false;  // "token_id:17" instead of text in log-probabilities
   bool explain = false;
-  std::string service_tier;        // told back if set
-  bool store = true;               // of /v1/responses: its items may be referred to
-  Json repeated = Json::object();  // of /v1/responses: what the answer says again
+  std::string service_tier;          // told back if set
+  std::string request_id;            // of the answer; empty: one is drawn
+  std::vector<std::string> unknown;  // the paths of fields that nobody knows
+  bool store = true;                 // of /v1/responses: its items may be referred to
+  Json repeated = Json::object();    // of /v1/responses: what the answer says again
 
   bool is_chat() const { return dialect != Dialect::text; }
   bool tools_active() const { return tool_choice.kind != ToolChoice::Kind::none; }

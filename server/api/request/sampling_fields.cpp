@@ -11,6 +11,7 @@ namespace baton::server::api {
 namespace {
 
 constexpr size_t kNameBytes = 1024;
+constexpr size_t kRequestIdBytes = 128;
 
 // Ignoring these would answer a question that was not asked.
 void refuse_unsupported(Fields& fields) {
@@ -161,7 +162,62 @@ void read_report(Fields& fields, const ApiLimits& limits, GenerateRequest& reque
   Fields inner(*options, "stream_options.");
   inner.boolean("include_usage", request.include_usage);
   inner.boolean("continuous_usage_stats", request.continuous_usage);
-  if (auto result = inner.result(); !result) fields.fail(result.error());
+  bool obfuscation = false;  // padding of events against who measures their length: there is none
+  inner.boolean("include_obfuscation", obfuscation);
+  fields.add(inner);
+}
+
+void read_truncation(Fields& fields, const ModelFacts& model, GenerateRequest& request) {
+  const char* name = "truncate_prompt_tokens";
+  const Json* value = fields.get(name);
+  request.truncate_to_room = value && *value == -1;
+  if (!request.truncate_to_room) {
+    fields.integer(name, request.truncate_prompt, 1, model.max_model_len);
+  }
+}
+
+// Requests share cached prompts under the same salt only. SGLang has another name beside it.
+void read_salt(Fields& fields, const ApiLimits& limits, GenerateRequest& request) {
+  std::string salt, extra;
+  fields.text("cache_salt", salt, limits.cache_salt_bytes_max);
+  fields.text("extra_key", extra, limits.cache_salt_bytes_max);
+  if (const Json* given = fields.get("cache_salt"); given && *given == "") {
+    fields.fail(bad_value("cache_salt", "\"cache_salt\" must not be empty."));
+  }
+  request.cache_salt = extra.empty() ? salt : salt + '\n' + extra;
+}
+
+// The client's name for its answer, which goes into JSON and logs as it is.
+void read_request_id(Fields& fields, GenerateRequest& request) {
+  for (const char* name : {"request_id", "rid"}) {
+    fields.text(name, request.request_id, kRequestIdBytes);
+    const bool plain = std::ranges::all_of(
+        request.request_id, [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\\'; });
+    if (!plain) {
+      fields.fail(bad_value(fields.path(name),
+                            "\"{}\" must be of visible ASCII characters, without quotes and "
+                            "backslashes.",
+                            fields.path(name)));
+    }
+  }
+}
+
+// Known to some server and of no effect here (README): checked as far as their type is certain.
+void read_ignored(Fields& fields, const ModelFacts& model) {
+  bool flag = false;
+  for (const char* name : {"store", "spaces_between_special_tokens", "add_special_tokens",
+                           "stream_reasoning", "cache_prompt", "timings_per_token"}) {
+    fields.boolean(name, flag);
+  }
+  std::string text;
+  for (const char* name : {"user", "safety_identifier", "prompt_cache_key", "verbosity",
+                           "prompt_cache_retention", "session_id"}) {
+    fields.text(name, text, kNameBytes);
+  }
+  uint32_t number = 0;
+  fields.integer("stream_interval", number, 1, model.max_model_len);
+  fields.ignore({"metadata", "prompt_cache_options", "kv_transfer_params", "bootstrap_host",
+                 "bootstrap_port", "bootstrap_room"});
 }
 
 void set_thinking(GenerateRequest& request, bool on) {
@@ -237,15 +293,14 @@ void read_shared_fields(Fields& fields, const ModelFacts& model, const ApiLimits
   read_stop(fields, model, limits, request.stop);
   read_report(fields, limits, request);
   request.constraint = read_constraint(fields);
-  fields.integer("truncate_prompt_tokens", request.truncate_prompt, 1, model.max_model_len);
-  fields.text("cache_salt", request.cache_salt, limits.cache_salt_bytes_max);
-  if (const Json* salt = fields.get("cache_salt"); salt && *salt == "") {
-    fields.fail(bad_value("cache_salt", "\"cache_salt\" must not be empty."));
-  }
+  read_truncation(fields, model, request);
+  read_salt(fields, limits, request);
+  read_request_id(fields, request);
   int64_t priority = 0;
   fields.integer("priority", priority, std::numeric_limits<int32_t>::min(),
                  std::numeric_limits<int32_t>::max());
   request.priority = static_cast<int32_t>(priority);
+  read_ignored(fields, model);
 }
 
 void read_thinking(Fields& fields, GenerateRequest& request) {
@@ -256,10 +311,11 @@ void read_thinking(Fields& fields, GenerateRequest& request) {
     }
     Fields inner(*value, fields.path("reasoning."));
     read_effort(inner, "effort", request);
+    inner.ignore({"summary", "generate_summary"});
     std::optional<bool> enabled;
     if (inner.get("enabled")) inner.boolean("enabled", enabled.emplace());
     if (enabled) set_thinking(request, *enabled);
-    if (auto result = inner.result(); !result) fields.fail(result.error());
+    fields.add(inner);
   }
   if (const Json* value = fields.get("thinking")) {
     const Json type = value->is_object() ? value->value("type", Json()) : Json();
@@ -277,14 +333,44 @@ void read_thinking(Fields& fields, GenerateRequest& request) {
   read_template_kwargs(fields, request);
 }
 
-ApiResult<void> read_fields_of_chat(const Json& body, std::initializer_list<const char*> others,
-                                    const ModelFacts& model, const ApiLimits& limits,
-                                    GenerateRequest& request) {
-  Json shared = body;
-  for (const char* name : others) shared.erase(name);
-  Fields fields(shared);
+void read_go_on(Fields& fields, GenerateRequest& request) {
+  bool generation_prompt = true;
+  fields.boolean("add_generation_prompt", generation_prompt);
+  request.template_kwargs["add_generation_prompt"] = generation_prompt;
+  fields.boolean("continue_final_message", request.go_on);
+  const bool from_assistant = request.messages.is_array() && !request.messages.empty() &&
+                              request.messages.back().value("role", Json()) == "assistant";
+  const bool prefix = from_assistant && request.messages.back().value("prefix", Json()) == true;
+  if (prefix) request.go_on = true;
+  if (request.go_on && !from_assistant) {
+    fields.fail(bad_value("continue_final_message",
+                          "The last message to go on with must be the assistant's."));
+  }
+  if (request.go_on && !prefix && generation_prompt && fields.get("add_generation_prompt")) {
+    fields.fail(bad_value("add_generation_prompt",
+                          "\"add_generation_prompt\" and \"continue_final_message\" exclude each "
+                          "other."));
+  }
+  if (request.echo && !from_assistant) {
+    fields.fail(bad_value("echo", "A chat echoes only a last message of the assistant's."));
+  }
+}
+
+void read_fields_of_chat(Fields& fields, std::initializer_list<const char*> others,
+                         const ModelFacts& model, const ApiLimits& limits,
+                         GenerateRequest& request) {
+  fields.hide(others);
   read_shared_fields(fields, model, limits, request);
   read_thinking(fields, request);
+  fields.show();
+}
+
+ApiResult<void> finish_fields(Fields& fields, const ApiLimits& limits, GenerateRequest& request) {
+  request.unknown = fields.unknown();
+  if (limits.strict_fields && !request.unknown.empty()) {
+    const std::string& name = request.unknown.front();
+    fields.fail(unsupported_parameter(name, "no field of this name is known here."));
+  }
   return fields.result();
 }
 

@@ -18,11 +18,19 @@ void read_stop_strings(Fields& fields, const char* name, const ApiLimits& limits
 // reasoning_effort, reasoning.
 void read_thinking(Fields& fields, GenerateRequest& request);
 
+// Whether the assistant's last message is to be gone on with; three clients say it in three ways.
+// After the messages.
+void read_go_on(Fields& fields, GenerateRequest& request);
+
 // What another dialect's body says in a chat's words: all of the above but `others`, names that
 // mean another thing there.
-ApiResult<void> read_fields_of_chat(const Json& body, std::initializer_list<const char*> others,
-                                    const ModelFacts& model, const ApiLimits& limits,
-                                    GenerateRequest& request);
+void read_fields_of_chat(Fields& fields, std::initializer_list<const char*> others,
+                         const ModelFacts& model, const ApiLimits& limits,
+                         GenerateRequest& request);
+
+// The end of a body: its first mistake; what nobody has asked for goes to request.unknown, or is
+// refused if fields must be known.
+ApiResult<void> finish_fields(Fields& fields, const ApiLimits& limits, GenerateRequest& request);
 
 // Refuses a request that asks for no tokens without asking for scores.
 void check_asks_for_something(Fields& fields, const GenerateRequest& request);

@@ -109,7 +109,7 @@ ApiResult<GenerateRequest> parse_completion(const Json& body, const ModelFacts& 
   fields.refuse("tools", "only chats may have them.");
   if (!request.max_tokens) request.max_tokens = 16;  // OpenAI's default for text completions
   check_asks_for_something(fields, request);
-  if (auto result = fields.result(); !result) return result.error();
+  BATON_CHECKED(finish_fields(fields, limits, request));
   return request;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/constraint/markers.h"
 #include "tests/constraint/support.h"
 
 namespace baton::constraint {
@@ -69,6 +70,22 @@ TEST(GrammarText, escapes_and_sets) {
   EXPECT_TRUE(takes(Form::grammar, R"(root ::= ("a"?){2} "b"{1,} "c"{3}?)", "abb"));
 }
 
+TEST(GrammarText, schemas_and_markers_stand_among_the_rest) {
+  const auto automaton = compile(Form::grammar, R"g(
+root ::= "f" <｜tool▁sep｜> %json {"type":"object","properties":{"a}\"{":{"enum":[1,"]"]}},
+                                  "required":["a}\"{"]} end | "g" %json true "."
+end  ::= <｜tool▁call▁end｜>
+)g");
+  ASSERT_TRUE(automaton) << automaton.error().message;
+  const std::string sep(marker_byte("<｜tool▁sep｜>")), end(marker_byte("<｜tool▁call▁end｜>"));
+  for (const std::string& yes : {"f" + sep + R"({"a}\"{": 1})" + end,
+                                 "f" + sep + R"({"a}\"{":"]"})" + end, std::string("g[1, {}].")})
+    EXPECT_TRUE(takes(*automaton, yes)) << yes;
+  for (const std::string& no : {"f" + sep + "{}" + end, R"(f<｜tool▁sep｜>{"a}\"{": 1})" + end,
+                                std::string("g."), "f" + end + R"({"a}\"{": 1})" + end})
+    EXPECT_FALSE(takes(*automaton, no)) << no;
+}
+
 TEST(GrammarText, mistakes_name_their_line) {
   const auto refusal = [](std::string_view text) { return testing::refusal(Form::grammar, text); };
   EXPECT_THAT(refusal("start: \"a\""), HasSubstr("::="));
@@ -81,6 +98,12 @@ TEST(GrammarText, mistakes_name_their_line) {
   EXPECT_THAT(refusal("root ::= \"a\"{,3}"), HasSubstr("number"));
   EXPECT_THAT(refusal("root ::= root \"a\" | \"b\""), HasSubstr("calls itself"));
   EXPECT_THAT(refusal("root ::= %"), HasSubstr("'%'"));
+  EXPECT_THAT(refusal("root ::= <think>"), HasSubstr("'<'"));
+  EXPECT_THAT(refusal("root ::= <"), HasSubstr("'<'"));
+  EXPECT_THAT(refusal("root ::= \"a\"\n  %json {\"not\":{}}"),
+              ::testing::AllOf(HasSubstr("line 2"), HasSubstr("'not'")));
+  EXPECT_THAT(refusal("root ::= %json {\"type\":"), HasSubstr("line 1"));
+  EXPECT_THAT(refusal("root ::= %json"), HasSubstr("line 1"));
   EXPECT_THAT(refusal(""), HasSubstr("root"));
   EXPECT_THAT(refusal(std::string(70'000, ' ')), HasSubstr("65536 bytes"));
 }

@@ -6,7 +6,9 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "model/constraint/markers.h"
 #include "tests/simulation/fake_model.h"
+#include "tests/support/source_dir.h"
 
 namespace baton::decode {
 namespace {
@@ -30,7 +32,7 @@ TEST(FormCompiler, AnswersOnTheExecutorInTurn) {
   io.run();
   ASSERT_EQ(answers.size(), 3u);
   EXPECT_EQ(answers[0], "A");
-  EXPECT_THAT(answers[1], testing::HasSubstr("not closed"));
+  EXPECT_THAT(answers[1], ::testing::HasSubstr("not closed"));
   EXPECT_EQ(answers[2], "B");
 }
 
@@ -53,6 +55,18 @@ TEST(FormCompiler, SpecialTokensHaveNoBytes) {
   EXPECT_EQ(bytes[56], "\xC3");
   EXPECT_EQ(bytes[simulation::kEndToken], "");
   EXPECT_EQ(bytes[66], "");
+}
+
+TEST(FormCompiler, MarkersOfCallsHaveTheBytesThatFormsKnowThemBy) {
+  const auto tokenizer = text::Tokenizer::load(testing::source_dir() / "model/demo");
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  const auto sep = tokenizer->find_token("<｜tool▁sep｜>");
+  const auto bytes = form_bytes(*tokenizer, static_cast<uint32_t>(tokenizer->vocab_size()));
+  ASSERT_TRUE(sep && *sep < bytes.size());
+  EXPECT_EQ(bytes[*sep], constraint::marker_byte("<｜tool▁sep｜>"));
+  for (const std::string_view token : bytes) {
+    EXPECT_TRUE(token.size() == 1 || !constraint::holds_marker_byte(token));
+  }
 }
 
 }  // namespace

@@ -4,14 +4,15 @@ import { test } from "node:test";
 import { createDeepSeek } from "@ai-sdk/deepseek";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, stepCountIs, streamText, tool } from "ai";
+import { generateText, Output, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 import { answer, call, calls, cluster, eventually, metric, question, say, scripted }
   from "./common.mjs";
 
 const providers = (base) => ({
   compatible: createOpenAICompatible(
-    { name: "baton", baseURL: `${base}/v1`, includeUsage: true })("demo"),
+    { name: "baton", baseURL: `${base}/v1`, includeUsage: true,
+      supportsStructuredOutputs: true })("demo"),
   "openai chat": createOpenAI({ baseURL: `${base}/v1`, apiKey: "none" }).chat("demo"),
   "openai responses": createOpenAI({ baseURL: `${base}/v1`, apiKey: "none" })("demo"),
   deepseek: createDeepSeek({ baseURL: base, apiKey: "none" })("demo"),
@@ -83,6 +84,17 @@ for (const name of Object.keys(real)) {
     assert.equal(text, "so");
     // The provider for openai's own chats has no reasoning; that of responses wants a summary.
     if (!name.startsWith("openai")) assert.equal(reasoningText, "hm");
+  });
+
+  test(`${name}: structured output`, async () => {
+    const schema = z.object({ n: z.number().int().min(0).max(99), sure: z.boolean() });
+    // DeepSeek's own API knows no schemas: any object is asked for, and one is scripted.
+    const model = name === "deepseek" ? script.deepseek : real[name];
+    const { output } = await generateText({ model, output: Output.object({ schema }),
+      maxOutputTokens: 200, maxRetries: 0,
+      prompt: name === "deepseek" ? say('{"n": 85, "sure": true}') : question });
+    assert.ok(Number.isInteger(output.n) && output.n >= 0 && output.n <= 99);
+    assert.equal(typeof output.sure, "boolean");
   });
 
   test(`${name}: a stream that fails raises the server's sentence`, async () => {

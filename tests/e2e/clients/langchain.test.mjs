@@ -69,6 +69,19 @@ for (const [name, make] of Object.entries(makers)) {
     assert.equal(last.content, "21 degrees.");
   });
 
+  for (const method of name === "ChatOpenAI" ? ["jsonSchema", "functionCalling"]
+                                             : ["functionCalling"]) {
+    test(`${name}: structured output by ${method}`, async () => {
+      const model = make(cluster, { maxTokens: 200 }).withStructuredOutput(
+        { title: "sum", type: "object", properties: { n: { type: "integer", maximum: 99,
+          minimum: 0 }, sure: { type: "boolean" } }, required: ["n", "sure"],
+          additionalProperties: false }, { name: "sum", method });
+      const { n, sure } = await model.invoke(question);
+      assert.ok(Number.isInteger(n) && n >= 0 && n <= 99);
+      assert.equal(typeof sure, "boolean");
+    });
+  }
+
   test(`${name}: a stream that fails raises the server's sentence`, async () => {
     await assert.rejects(async () => {
       const model = make(scripted, { maxRetries: 0 });

@@ -163,6 +163,31 @@ test("a call that must come does, and only one", async () => {
   assert.equal(chat.choices[0].message.tool_calls.length, 1);
 });
 
+test("a call of some tool must come: by name, by schema, whole and streamed", async () => {
+  const two = [...tools, { type: "function", function: { name: "now", parameters: {
+    type: "object", properties: {}, additionalProperties: false } } }];
+  const required = { model: "demo", tools: two, tool_choice: "required" };
+  const first = 'get_weather<｜tool▁sep｜>{"city": "Rome"}<｜tool▁call▁end｜>';
+  const both = told(first + call("now", "{}") + "<｜tool▁calls▁end｜>");
+  const chat = await script.chat.completions.create({ ...required, messages: both });
+  const said = (message) => message.tool_calls.map((c) => [c.function.name, c.function.arguments]);
+  const expected = [["get_weather", '{"city": "Rome"}'], ["now", "{}"]];
+  assert.deepEqual(said(chat.choices[0].message), expected);
+  assert.equal(chat.choices[0].finish_reason, "tool_calls");
+  const streamed = await script.chat.completions.stream({ ...required, messages: both, n: 2 })
+    .finalChatCompletion();
+  assert.deepEqual(streamed.choices.map((c) => said(c.message)), [expected, expected]);
+  const one = await script.chat.completions.create(
+    { ...required, messages: told(first), parallel_tool_calls: false });
+  assert.deepEqual(said(one.choices[0].message), [expected[0]]);
+  const impatient = new OpenAI({ baseURL: `${scripted}/v1`, apiKey: "none", maxRetries: 0 });
+  for (const wrong of ["other<｜tool▁sep｜>{}<｜tool▁call▁end｜>", "No.",
+                       'get_weather<｜tool▁sep｜>{"town":1}<｜tool▁call▁end｜>']) {
+    await assert.rejects(impatient.chat.completions.create(
+      { ...required, messages: told(wrong) }), /leaves the form/);
+  }
+});
+
 test("malformed calls come back as text", async () => {
   const broken = calls(call("get_weather", "{oops}"));
   const chat = await script.chat.completions.create(

@@ -40,6 +40,14 @@ TEST(JsonText, numbers_read_back_the_same_and_infinity_is_a_number) {
   EXPECT_EQ(out, "-9999.0");
 }
 
+TEST(JsonText, half_surrogates_are_replaced_where_they_are_escaped) {
+  EXPECT_EQ(without_half_surrogates(R"({"a":"\ud83d\ude00 \u00e4"})"),
+            R"({"a":"\ud83d\ude00 \u00e4"})");
+  EXPECT_EQ(without_half_surrogates(R"(["\ud83d","\udE00\ud83d\\ud83d"])"),
+            R"(["\ufffd","\ufffd\ufffd\\ud83d"])");
+  EXPECT_EQ(without_half_surrogates(R"(["\ud8)"), R"(["\ud8)");
+}
+
 TEST(JsonText, an_event_is_one_line_and_an_empty_one) {
   std::string out;
   append_event(out, "{}");

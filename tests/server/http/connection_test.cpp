@@ -86,6 +86,12 @@ TEST(Connection, smuggling_shapes_end_the_connection_with_400) {
     EXPECT_EQ(answer.fields.at("connection"), "close");
     EXPECT_TRUE(client.ended());
   }
+  HttpClient client = server.client();
+  client.send("POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\n");
+  EXPECT_EQ(client.read().status, 400);
+  const std::string metrics = server.client().get("/metrics").body;
+  EXPECT_NE(metrics.find("baton_http_malformed_total{kind=\"head\"} 4\n"), std::string::npos);
+  EXPECT_NE(metrics.find("baton_http_malformed_total{kind=\"body\"} 1\n"), std::string::npos);
 }
 
 TEST(Connection, a_body_over_the_limit_is_413_and_the_client_can_read_it) {

@@ -38,6 +38,9 @@ TEST(Listener, an_address_may_hold_only_so_many_connections) {
   const auto refused = third.read();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.fields.at("retry-after"), "1");
+  EXPECT_EQ(refused.fields.at("retry-after-ms"), "1000");
+  EXPECT_TRUE(refused.fields.contains("x-request-id"));
+  EXPECT_EQ(refused.fields.at("connection"), "close");
   EXPECT_NE(refused.body.find(R"("code":"too_many_connections")"), std::string::npos);
   first.close();
   server.until([&] { return server.listener.connections() == 1; });

@@ -132,6 +132,17 @@ TEST(GenerateRoute, a_whole_answer_that_fails_has_the_status) {
   EXPECT_EQ(client.post("/v1/completions", R"({"prompt":"a"})").status, 504);
 }
 
+TEST(GenerateRoute, a_fault_of_ours_names_the_request) {
+  TestServer server;
+  server.engine.failure = api::to_api(fail(ErrorCode::internal, "It broke."));
+  server.engine.fail_after = 0;
+  auto client = server.client();
+  const HttpAnswer answer = client.post("/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(answer.status, 500);
+  const std::string id = answer.fields.at("x-request-id");
+  EXPECT_EQ(Json::parse(answer.body)["error"]["message"], "It broke. (request " + id + ")");
+}
+
 TEST(GenerateRoute, several_prompts_and_choices_come_as_one_answer) {
   TestServer server;
   auto client = server.client();
@@ -410,6 +421,33 @@ TEST(GenerateRoute, a_thousand_streams_are_accepted_by_the_benchmarks_rules) {
     ASSERT_EQ(view.text, server.engine.answer);
     ASSERT_TRUE(view.done && answer.complete);
   }
+}
+
+TEST(GenerateRoute, what_of_a_body_nobody_knows_is_counted_or_refused) {
+  TestServer server;
+  HttpClient client = server.client();
+  const std::string body = "{" + kChat + R"(,"unknown_a":1,"unknown_b":null})";
+  EXPECT_EQ(client.post("/v1/chat/completions", body).status, 200);
+  EXPECT_EQ(client.post("/v1/chat/completions", "{" + kChat + "}").status, 200);
+  const std::string metrics = client.get("/metrics").body;
+  EXPECT_NE(metrics.find("baton_request_unknown_fields_total 2\n"), std::string::npos) << metrics;
+  TestServerOptions options;
+  options.generate.api.strict_fields = true;
+  TestServer strict(options);
+  const auto refused = strict.client().post("/v1/chat/completions", body);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(Json::parse(refused.body)["error"]["param"], "unknown_a");
+}
+
+TEST(GenerateRoute, a_client_may_name_its_answer) {
+  TestServer server;
+  HttpClient client = server.client();
+  const auto id = [&](const char* path, const std::string& members) {
+    return Json::parse(client.post(path, "{" + members + R"(,"request_id":"mine"})").body)["id"];
+  };
+  EXPECT_EQ(id("/v1/chat/completions", kChat), "chatcmpl-mine");
+  EXPECT_EQ(id("/v1/completions", R"("prompt":"a")"), "cmpl-mine");
+  EXPECT_NE(id("/v1/responses", R"("input":"a")"), "resp_mine") << "its items can be referred to";
 }
 
 TEST(GenerateRoute, an_answer_says_what_it_was_made_by) {

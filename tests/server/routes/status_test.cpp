@@ -14,6 +14,7 @@ api::ModelFacts facts() {
   facts.name = "org/m";
   facts.root = "m";
   facts.created = 7;
+  facts.sampling.temperature = 0.6f;
   facts.vocab_size = 100;
   facts.max_model_len = 4096;
   return facts;
@@ -22,7 +23,9 @@ api::ModelFacts facts() {
 TEST(Status, models_are_listed_in_the_known_shape) {
   EXPECT_EQ(models_response(facts()).body,
             R"({"object":"list","data":[{"id":"org/m","object":"model","created":7,)"
-            R"("owned_by":"baton","root":"m","parent":null,"max_model_len":4096}]})");
+            R"("owned_by":"baton","root":"m","parent":null,"max_model_len":4096,)"
+            R"("default_sampling":{"temperature":0.6,"top_p":1.0,"top_k":0,"min_p":0.0,)"
+            R"("repetition_penalty":1.0}}]})");
   EXPECT_EQ(model_response(facts(), "org/m").status, 200);
   EXPECT_EQ(model_response(facts(), "m").status, 404);
 }

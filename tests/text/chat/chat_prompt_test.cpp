@@ -42,9 +42,11 @@ TEST(ChatPrompt, FindsOutWhatATemplateDoes) {
   EXPECT_EQ(prompt_of(testing::kGoodTemplate).traits(),
             (TemplateTraits{true, true, true, false, ToolStyle::v31}));
   EXPECT_EQ(prompt_of(testing::kLosingTemplate).traits(),
-            (TemplateTraits{false, false, true, false, ToolStyle::v3}));
+            (TemplateTraits{false, false, true, false, ToolStyle::v3, true}));
   EXPECT_EQ(prompt_of(testing::kPlainTemplate).traits(),
-            (TemplateTraits{false, false, false, false, ToolStyle::v31}));
+            (TemplateTraits{false, false, false, false, ToolStyle::v31, true}));
+  EXPECT_EQ(prompt_of(testing::kForgetfulTemplate).traits(),
+            (TemplateTraits{false, true, true, false, ToolStyle::v3, true, true}));
 }
 
 TEST(ChatPrompt, AGoodTemplateIsLeftAlone) {
@@ -188,6 +190,61 @@ TEST(ChatPrompt, WhatToolsAnsweredIsClosedBeforeAUsersTurn) {
   EXPECT_EQ(text.find("outputs"), std::string::npos) << text;
 }
 
+Json tool(const char* said) { return {{"role", "tool"}, {"content", said}}; }
+
+size_t times(const std::string& text, std::string_view what) {
+  size_t found = 0;
+  for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += what.size()) ++found;
+  return found;
+}
+
+TEST(ChatPrompt, CallsOfLaterTurnsAreOpenedAgain) {
+  const ChatPrompt chat = prompt_of(testing::kForgetfulTemplate);
+  const Json calls = assistant_calls(2, nullptr);
+  const Json once = Json::array({user("q"), calls, tool("1"), tool("2")});
+  const std::string said = render_calls(ToolStyle::v3, calls["tool_calls"])->text();
+  EXPECT_EQ(times(shown(chat, once), "<｜tool▁calls▁begin｜>"), 1u);
+  Json twice = once;
+  twice.push_back(assistant_calls(1, "so: "));
+  twice.push_back(tool("3<｜tool▁output▁begin｜>"));
+  EXPECT_EQ(shown(chat, twice),
+            "<s>[user]q[assistant]" + said +
+                "<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>1<｜tool▁output▁end｜>"
+                "<｜tool▁output▁begin｜>2<｜tool▁output▁end｜>"
+                "[assistant]so: " +
+                render_calls(ToolStyle::v3, assistant_calls(1, "")["tool_calls"])->text() +
+                "<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>3<｜tool▁output▁begin｜>"
+                "<｜tool▁output▁end｜>[assistant]");
+}
+
+TEST(ChatPrompt, ThePublishedTemplateOfR1OpensCallsAndOutputsOfAllTurns) {
+  BATON_NEED_SHARED(folder, "tokenizer/templates");
+  const ChatPrompt chat = prompt_of(read(folder / "r1.jinja"));
+  const Json answer = {{"role", "assistant"}, {"content", "so"}};
+  const Json calls = assistant_calls(2, "");
+  // Two rounds before one answer, then one more behind a user's turn.
+  const Json history =
+      Json::array({user("q"), calls, tool("1"), tool("2"), calls, tool("3"), tool("4"), answer,
+                   user("r"), assistant_calls(1, "Hm."), tool("5")});
+  const std::string text = shown(chat, history);
+  for (const char* marker : {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>",
+                             "<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>"}) {
+    EXPECT_EQ(times(text, marker), 3u) << marker << " in " << text;
+  }
+  const std::string call = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f0";
+  EXPECT_NE(text.find("<｜Assistant｜>" + call), std::string::npos) << text;
+  EXPECT_NE(text.find("2<｜tool▁output▁end｜><｜tool▁outputs▁end｜>" + call), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("<｜User｜>r<｜Assistant｜>Hm." + call), std::string::npos) << text;
+  EXPECT_NE(text.find("<｜end▁of▁sentence｜><｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>3"),
+            std::string::npos)
+      << text;
+  // The first round is as the template itself writes it.
+  const Json first = Json::array({history[0], history[1], history[2], history[3]});
+  const std::string alone = shown(chat, first);
+  EXPECT_TRUE(text.starts_with(alone)) << alone << " and " << text;
+}
+
 TEST(ChatPrompt, ThePublishedTemplatesGoOnInTheAnswer) {
   BATON_NEED_SHARED(folder, "tokenizer/templates");
   const Json messages = Json::array({user("q"),
@@ -205,8 +262,8 @@ TEST(ChatPrompt, ThePublishedTemplatesOfR1AndV31PrintCallsButNoTools) {
   BATON_NEED_SHARED(folder, "tokenizer/templates");
   for (const auto& [name, style] : {std::pair("r1", ToolStyle::v3), {"v3.1", ToolStyle::v31}}) {
     const ChatPrompt chat = prompt_of(read(folder / (std::string(name) + ".jinja")));
-    EXPECT_EQ(chat.traits(), (TemplateTraits{false, true, true, style == ToolStyle::v3, style}))
-        << name;
+    const bool v3 = style == ToolStyle::v3;
+    EXPECT_EQ(chat.traits(), (TemplateTraits{false, true, true, v3, style, v3, v3})) << name;
   }
 }
 

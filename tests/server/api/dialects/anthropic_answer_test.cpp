@@ -42,6 +42,29 @@ TEST(AnthropicAnswer, a_whole_one_has_a_block_for_each_part) {
   EXPECT_EQ(json["usage"]["output_tokens"], special_events_of(kModel, kAll).size());
 }
 
+TEST(AnthropicAnswer, a_whole_one_has_its_blocks_in_the_order_in_which_they_were_said) {
+  const Json json = whole(kTools, kAll + " and more");
+  ASSERT_EQ(json["content"].size(), 4u);
+  EXPECT_EQ(json["content"][2]["type"], "tool_use");
+  EXPECT_EQ(json["content"][3], Json::parse(R"({"type":"text","text":" and more"})"));
+  const Json broken = whole(kTools, "a" + kBroken);
+  ASSERT_EQ(broken["content"].size(), 1u);
+  EXPECT_EQ(broken["content"][0]["text"], "a" + kBroken);
+}
+
+TEST(AnthropicAnswer, has_no_empty_blocks) {
+  EXPECT_EQ(whole("", "<think>so")["content"],
+            Json::parse(R"([{"type":"thinking","thinking":"so","signature":""}])"));
+  EXPECT_EQ(whole("", "<think></think>")["content"], Json::array());
+}
+
+TEST(AnthropicAnswer, input_has_no_half_surrogates) {
+  std::string call = kAll;
+  call.replace(call.find("{\"a\":1}"), 7, R"({"a":"\\\ud800x\uD83D\uDE00\udc00"})");
+  const std::string text = answer(kTools, special_events_of(kModel, call));
+  EXPECT_NE(text.find(R"("input":{"a":"\\\ufffdx\uD83D\uDE00\ufffd"})"), std::string::npos) << text;
+}
+
 TEST(AnthropicAnswer, says_why_it_stopped) {
   EXPECT_EQ(whole("", "a")["stop_reason"], "end_turn");
   EXPECT_EQ(whole("", "a", FinishReason::length)["stop_reason"], "max_tokens");
@@ -94,8 +117,10 @@ TEST(AnthropicAnswer, a_stream_has_the_events_that_clients_wait_for_in_order) {
 TEST(AnthropicAnswer, errors_have_the_types_that_clients_know) {
   ApiError error = bad_value("x", "No.");
   const std::pair<int, const char*> types[] = {
-      {400, "invalid_request_error"}, {401, "authentication_error"}, {404, "not_found_error"},
-      {413, "request_too_large"},     {429, "rate_limit_error"},     {500, "api_error"},
+      {400, "invalid_request_error"}, {401, "authentication_error"},
+      {404, "not_found_error"},       {405, "invalid_request_error"},
+      {409, "invalid_request_error"}, {413, "request_too_large"},
+      {429, "rate_limit_error"},      {500, "api_error"},
       {503, "overloaded_error"},      {504, "timeout_error"}};
   for (const auto& [status, type] : types) {
     error.status = status;

@@ -58,6 +58,9 @@ TEST(AnthropicRequest, fields_go_where_those_of_a_chat_do) {
     "tool_choice":{"type":"any","disable_parallel_tool_use":true},"metadata":{"user_id":"u"},
     "service_tier":"auto")");
   ASSERT_TRUE(request) << request.error().message;
+  EXPECT_TRUE(request->unknown.empty()) << request->unknown.front();
+  EXPECT_EQ(parse(R"("odd":1,"thinking":{"type":"disabled","x":1})")->unknown,
+            (std::vector<std::string>{"odd", "thinking.x"}));
   EXPECT_EQ(request->max_tokens, 7u);
   EXPECT_EQ(request->sampling.top_k, 5u);
   EXPECT_EQ(request->stop.strings, std::vector<std::string>{"x"});
@@ -86,7 +89,7 @@ TEST(AnthropicRequest, mistakes_name_their_place) {
        "messages[0].content[0].type"},
       {R"("messages":[{"role":"user","content":[{"type":"tool_use"}]}])",
        "messages[0].content[0].type"},
-      {R"("messages":[{"role":"user","content":[{"type":"text"}]}])", "messages[0].content[0][0]"},
+      {R"("messages":[{"role":"user","content":[{"type":"text"}]}])", "messages[0].content[0]"},
       {R"("messages":[{"role":"assistant","content":[{"type":"tool_use","name":"f","input":3}]}])",
        "messages[0].content[0]"},
       {R"("system":3)", "system"},

@@ -63,6 +63,8 @@ TEST(ResponsesRequest, fields_go_where_those_of_a_chat_do) {
     "tool_choice":{"type":"function","name":"f"},"store":false,"metadata":{"a":"b"},
     "stream_options":{"include_obfuscation":false},"truncation":"disabled"})");
   ASSERT_TRUE(request) << request.error().message;
+  EXPECT_TRUE(request->unknown.empty()) << request->unknown.front();
+  EXPECT_EQ(parse(R"({"input":"x","odd":1,"n":null})")->unknown, std::vector<std::string>{"odd"});
   EXPECT_EQ(request->max_tokens, 7u);
   EXPECT_EQ(request->sampling.temperature, 0.5f);
   EXPECT_TRUE(request->stream && request->report.logprobs);

@@ -134,6 +134,25 @@ TEST(Prepare, a_longer_prompt_keeps_its_end_if_it_may_be_cut) {
   EXPECT_EQ(state.prompt, (std::vector<TokenId>{'c', 'd'}));
 }
 
+TEST(Prepare, a_prompt_may_be_cut_to_what_there_is_room_for) {
+  testing::FakeModel small;
+  small.edit().max_model_len = 10;
+  const auto prompt = [&](const char* body) {
+    const auto prepared = prepare_completion(body, small, {});
+    return prepared ? small.decode(prepared->states[0].prompt, false) : prepared.error().message;
+  };
+  EXPECT_EQ(prompt(R"({"prompt":"0123456789ab","truncate_prompt_tokens":-1,"max_tokens":4})"),
+            "6789ab");
+  EXPECT_EQ(prompt(R"({"prompt":"01","truncate_prompt_tokens":-1,"max_tokens":4})"), "01");
+}
+
+TEST(Prepare, a_chat_may_be_rendered_by_its_client) {
+  const auto prepared = prepare_chat(R"({"input_ids":[104,105]})", kModel, {});
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  EXPECT_EQ(prepared->states[0].prompt, (std::vector<TokenId>{104, 105}));
+  EXPECT_FALSE(prepare_chat(R"({"input_ids":[]})", kModel, {}));
+}
+
 TEST(Prepare, bad_words_are_forbidden_alone_and_behind_a_space) {
   const auto state =
       prepare_completion(R"({"prompt":"a","bad_words":["no"]})", kModel, {})->states[0];
@@ -162,6 +181,9 @@ class PrepareSpecial : public ::testing::Test {
   }
   static inline const std::string kTools =
       R"(,"tools":[{"type":"function","function":{"name":"f"}}])";
+  static inline const std::string kTwoTools =
+      R"(,"tools":[{"type":"function","function":{"name":"f"}},)"
+      R"({"type":"function","function":{"name":"g"}}])";
   Model model_;
 };
 
@@ -203,16 +225,29 @@ TEST_F(PrepareSpecial, a_call_that_must_come_is_begun_in_the_prompt) {
   EXPECT_EQ(named.rules.call_begun,
             (std::vector<TokenId>{Model::kCalls, Model::kCall, 'f', Model::kSep}));
   EXPECT_EQ(named.states[0].stop.tokens, std::vector<TokenId>{Model::kCallEnd}) << "one call";
-  EXPECT_EQ(named.states[0].constraint->form, ConstraintParams::Form::json_object);
-  const std::string required = R"(,"tool_choice":"required","thinking":{"type":"enabled"})";
+  EXPECT_EQ(named.states[0].constraint->form, ConstraintParams::Form::grammar);
+  const std::string required = R"(,"tool_choice":"required")";
   const Prepared only = chat(kTools + required);
   EXPECT_EQ(prompt(only), prompt(named)) << "there is but one to call";
-  EXPECT_FALSE(only.rules.begins_reasoning);
-  const Prepared any = chat(R"(,"tools":[{"type":"function","function":{"name":"f"}},)"
-                            R"({"type":"function","function":{"name":"g"}}])" +
-                            required);
+  EXPECT_TRUE(only.states[0].stop.tokens.empty()) << "it may be called again";
+  const Prepared any = chat(kTwoTools + required);
   EXPECT_TRUE(prompt(any).ends_with("assistant: <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>"));
-  EXPECT_FALSE(any.states[0].constraint);
+  EXPECT_EQ(any.states[0].constraint->form, ConstraintParams::Form::grammar);
+  EXPECT_FALSE(any.states[0].constraint->call_begin) << "nothing lifts the form";
+  const Prepared one = chat(kTwoTools + required + R"(,"parallel_tool_calls":false)");
+  EXPECT_EQ(one.states[0].stop.tokens, std::vector<TokenId>{Model::kCallEnd});
+}
+
+TEST_F(PrepareSpecial, a_model_that_is_to_reason_does_so_before_it_must_call) {
+  const std::string required = kTwoTools + R"(,"tool_choice":"required")";
+  const Prepared thinks = chat(required + R"(,"thinking":{"type":"enabled"})");
+  EXPECT_TRUE(prompt(thinks).ends_with("assistant: <think>"));
+  EXPECT_TRUE(thinks.rules.begins_reasoning && thinks.rules.call_begun.empty());
+  const ConstraintParams& form = *thinks.states[0].constraint;
+  EXPECT_TRUE(form.waits);
+  EXPECT_EQ(form.reasoning_end, Model::kThought);
+  EXPECT_FALSE(form.call_begin);
+  EXPECT_TRUE(form.text.starts_with("root ::= <｜tool▁calls▁begin｜> <｜tool▁call▁begin｜> named"));
 }
 
 TEST_F(PrepareSpecial, the_arguments_of_a_call_that_must_come_keep_to_its_schema) {
@@ -222,10 +257,10 @@ TEST_F(PrepareSpecial, the_arguments_of_a_call_that_must_come_keep_to_its_schema
   };
   const Prepared kept =
       chat(tools(R"("parameters":{"type":"object","properties":{"a":{"type":"integer"}}})"));
-  EXPECT_EQ(kept.states[0].constraint->form, ConstraintParams::Form::json_schema);
+  EXPECT_NE(kept.states[0].constraint->text.find(R"("a":{"type":"integer"})"), std::string::npos);
   EXPECT_FALSE(kept.states[0].constraint->call_begin || kept.states[0].constraint->reasoning_end);
   const std::string hard = R"("parameters":{"type":"object","not":{}})";
-  EXPECT_EQ(chat(tools(hard)).states[0].constraint->form, ConstraintParams::Form::json_object);
+  EXPECT_EQ(chat(tools(hard)).states[0].constraint->text.find("not"), std::string::npos);
   const auto strict = prepare_body(
       Dialect::chat,
       R"({"messages":[{"role":"user","content":"q"}])" + tools(hard + R"(,"strict":true)") + "}",
@@ -298,7 +333,7 @@ TEST(Prepare, a_form_goes_with_the_request_and_binds_what_is_no_reasoning) {
   EXPECT_EQ(prepared->states[0].constraint->call_begin, testing::FakeModel::kCalls);
   prepared = prepare_chat(head + tools + R"("tool_choice":"required",)" + schema + "}", model, {});
   ASSERT_TRUE(prepared);
-  EXPECT_EQ(prepared->states[0].constraint->form, ConstraintParams::Form::json_object)
+  EXPECT_EQ(prepared->states[0].constraint->form, ConstraintParams::Form::grammar)
       << "a call is all that may come, with any arguments";
 }
 

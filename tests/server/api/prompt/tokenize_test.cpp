@@ -29,6 +29,7 @@ TEST(Tokenize, renders_a_chat_as_it_would_be_answered) {
   };
   EXPECT_EQ(count(""), 20);
   EXPECT_EQ(count(R"(,"add_generation_prompt":false)"), 9);
+  EXPECT_EQ(count(R"(,"continue_final_message":true)"), -1) << "it is the user's";
   EXPECT_EQ(count(R"(,"tools":[{"type":"function","function":{"name":"f"}}])"), 28);
 }
 

@@ -35,6 +35,19 @@ TEST(ChatRequest, needs_messages_and_no_prompt) {
   EXPECT_EQ(param_of(R"("suffix":"x")"), "suffix");
 }
 
+TEST(ChatRequest, may_bring_its_prompt_as_ids) {
+  const testing::FakeModel model;
+  const auto parsed = [&](const char* body) {
+    return parse_chat(Json::parse(body), model.facts(), {});
+  };
+  EXPECT_EQ(parsed(R"({"input_ids":[1,2]})")->prompt_ids, (std::vector<TokenId>{1, 2}));
+  const auto both = parse(R"("input_ids":[7])");
+  EXPECT_EQ(both->prompt_ids, std::vector<TokenId>{7}) << "as SGLang has it";
+  EXPECT_TRUE(both->unknown.empty());
+  EXPECT_EQ(param_of(R"("input_ids":[258])"), "input_ids");
+  EXPECT_EQ(param_of(R"("input_ids":"x")"), "input_ids");
+}
+
 TEST(ChatRequest, logprobs_are_a_switch_and_a_number) {
   EXPECT_TRUE(parse(R"("logprobs":true)")->report.logprobs);
   EXPECT_EQ(parse(R"("logprobs":true,"top_logprobs":3)")->report.top_logprobs, 3u);

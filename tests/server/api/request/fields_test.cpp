@@ -26,6 +26,37 @@ TEST(Fields, absent_and_null_leave_the_variable_as_it_was) {
   EXPECT_EQ(text, "t");
 }
 
+TEST(Fields, what_nobody_has_asked_for_is_unknown) {
+  const Json object =
+      Json::parse(R"({"a":1,"x":{"b":2,"c":3},"n":null,"u":null,"later":1,"ignored":[]})");
+  Fields fields(object);
+  uint32_t number = 0;
+  fields.integer("a", number, 0, 9);
+  fields.integer("absent", number, 0, 9);
+  fields.ignore({"ignored", "n"});
+  fields.hide({"later"});
+  fields.integer("later", number, 5, 9);
+  fields.show();
+  EXPECT_TRUE(fields.ok()) << "it was hidden";
+  Fields inner(*fields.get("x"), "x.");
+  inner.integer("b", number, 0, 9);
+  fields.add(inner);
+  EXPECT_EQ(fields.unknown(), (std::vector<std::string>{"u", "later", "x.c"}));
+  fields.integer("later", number, 5, 9);
+  EXPECT_FALSE(fields.ok());
+  EXPECT_EQ(fields.unknown(), (std::vector<std::string>{"u", "x.c"}));
+}
+
+TEST(Fields, the_mistake_of_a_member_is_the_whole_ones) {
+  const Json object = Json::parse(R"({"x":{"b":"text"}})");
+  Fields fields(object);
+  Fields inner(*fields.get("x"), "x.");
+  bool flag = false;
+  inner.boolean("b", flag);
+  fields.add(inner);
+  EXPECT_EQ(fields.result().error().param, "x.b");
+}
+
 TEST(Fields, the_first_mistake_is_kept_and_names_its_field) {
   const Json object = {{"a", "x"}, {"b", "y"}};
   Fields fields(object, "outer.");

@@ -46,8 +46,25 @@ const std::vector<Case> kCases = {
      {"a", Json::array({""}), Json::array({3}), Json::array({std::string(129, 'a')}),
       Json(std::vector<std::string>(65, "a"))}},
     {"prompt_logprobs", {0, 20}, {-1, 21, true}},
-    {"truncate_prompt_tokens", {1, 4096}, {0, -1, 4097}},
+    {"truncate_prompt_tokens", {-1, 1, 4096}, {0, -2, 4097, "1"}},
     {"cache_salt", {"a"}, {"", 3, std::string(1025, 'a')}},
+    {"extra_key", {"a", ""}, {3, std::string(1025, 'a')}},
+    {"request_id",
+     {"a-1:b", std::string(128, 'a')},
+     {3, "a b", "a\"", "\\", std::string(129, 'a')}},
+    {"rid", {"a"}, {Json::array({"a"}), "\n"}},
+    {"store", {true}, {1}},
+    {"spaces_between_special_tokens", {true}, {Json::array()}},
+    {"stream_reasoning", {false}, {"no"}},
+    {"cache_prompt", {true}, {1}},
+    {"timings_per_token", {true}, {"x"}},
+    {"user", {"a"}, {3}},
+    {"safety_identifier", {"a"}, {3}},
+    {"prompt_cache_key", {"a"}, {3}},
+    {"verbosity", {"low"}, {3}},
+    {"session_id", {"a"}, {3}},
+    {"stream_interval", {1, 10}, {0, "1", Json::array()}},
+    {"add_special_tokens", {true}, {1}},
     {"min_tokens", {0, 1}, {-1, 5000, "1"}},
     {"stop",
      {"a", Json::array({"a", "b"}), Json::array()},
@@ -78,7 +95,7 @@ const std::vector<Case> kCases = {
     {"priority", {-5, 0, 5}, {0.5, "1", 3e9}},
     {"stream_options",
      {Json::object(), {{"include_usage", true}, {"include_obfuscation", false}}},
-     {3, {{"include_usage", 1}}, {{"continuous_usage_stats", 1}}}},
+     {3, {{"include_usage", 1}}, {{"continuous_usage_stats", 1}}, {{"include_obfuscation", "no"}}}},
     {"model", {"fake", ""}, {"other", 3}},
     {"response_format", {{{"type", "text"}}}, {Json::object(), "text"}},
     {"modalities", {Json::array({"text"})}, {Json::array({"text", "audio"}), "text"}},
@@ -119,14 +136,52 @@ TEST(SamplingFields, what_nobody_may_ask_for_is_refused_by_name) {
   }
 }
 
-TEST(SamplingFields, unknown_and_harmless_fields_are_ignored) {
-  for (const char* field :
-       {"user", "metadata", "store", "safety_identifier", "prompt_cache_key", "verbosity",
-        "x_unknown", "kv_transfer_params", "bootstrap_host", "bootstrap_room", "request_id",
-        "session_id", "stream_interval", "extra_key", "timings_per_token",
-        "spaces_between_special_tokens", "guided_decoding_backend"}) {
-    EXPECT_TRUE(parse(true, field, Json::object())) << field;
+TEST(SamplingFields, what_only_other_servers_can_do_is_ignored) {
+  for (const char* field : {"metadata", "prompt_cache_options", "kv_transfer_params",
+                            "bootstrap_host", "bootstrap_port", "bootstrap_room"}) {
+    for (const Json& value : {Json::object(), Json(3), Json("x")}) {
+      const auto parsed = parse(true, field, value);
+      ASSERT_TRUE(parsed) << field;
+      EXPECT_TRUE(parsed->unknown.empty()) << field;
+    }
   }
+}
+
+TEST(SamplingFields, what_nobody_knows_is_told_or_refused) {
+  const testing::FakeModel model;
+  const Json body = Json::parse(
+      R"({"prompt":"a","x_unknown":3,"stream":true,"stream_options":{"include_usage":true,"y":1},
+          "thinking":{"type":"enabled"},"structured_outputs":{"regex":"a","backend":"b"}})");
+  const auto parsed = parse_completion(body, model.facts(), {});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->unknown, (std::vector<std::string>{"x_unknown", "thinking", "stream_options.y",
+                                                       "structured_outputs.backend"}));
+  ApiLimits strict;
+  strict.strict_fields = true;
+  const auto refused = parse_completion(body, model.facts(), strict);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().param, "x_unknown");
+  EXPECT_EQ(refused.error().code, "unsupported_parameter");
+  EXPECT_EQ(refused.error().status, 400);
+}
+
+TEST(SamplingFields, whatever_is_read_anywhere_is_known) {
+  for (const bool chat : {true, false}) {
+    for (const Case& c : kCases) {
+      const auto parsed = parse(chat, c.field, c.good.front());
+      EXPECT_TRUE(parsed && parsed->unknown.empty()) << c.field;
+    }
+  }
+}
+
+TEST(SamplingFields, salts_of_two_names_are_both_kept) {
+  const testing::FakeModel model;
+  const auto salt = [&](const Json& body) {
+    return parse_completion(body, model.facts(), {})->cache_salt;
+  };
+  EXPECT_EQ(salt({{"prompt", "a"}, {"cache_salt", "s"}}), "s");
+  EXPECT_NE(salt({{"prompt", "a"}, {"cache_salt", "s"}, {"extra_key", "e"}}), "s");
+  EXPECT_NE(salt({{"prompt", "a"}, {"extra_key", "e"}}), "");
 }
 
 TEST(SamplingFields, values_end_up_where_they_belong) {
