@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "kvcache/client/orders.h"
 #include "kvcache/prefix/page_name.h"
 #include "kvcache/sender.h"
-#include "kvcache/store/orders.h"
 #include "proto/handoff.h"
 
 namespace baton::prefill {

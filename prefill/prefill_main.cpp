@@ -50,9 +50,13 @@ int main(int argc, char** argv) {
   app.add_option("--cache-secret-file", secret_file,
                  "its contents keep the prefixes of tenants apart; instances that are to know each "
                  "other's prefixes share it [one is drawn at start]");
-  app.add_option("--kvstore-address", prefill.kvstore,
-                 "host:port of a kvstore, which keeps pages for all instances that share the "
-                 "secret [none]");
+  app.add_flag("--kvstore,!--no-kvstore", prefill.kvstore,
+               "use the kvstores that the scheduler knows, which keep pages for all instances that "
+               "share the secret [on]");
+  app.add_option("--kvstore-address", prefill.kvstores,
+                 "host:port of a kvstore, more behind commas: these and no others are used [those "
+                 "that the scheduler knows]")
+      ->delimiter(',');
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
   if (!secret_file.empty()) {
     auto secret = baton::kvcache::load_secret(secret_file);

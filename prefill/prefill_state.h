@@ -69,7 +69,6 @@ struct PrefillSetup {
   Manifest manifest;         // what prefixes are named by, besides their tokens
   std::string cache_secret;  // of the server: keeps tenants' prefixes apart
   bool prefix_caching = true;
-  bool kvstore = false;  // there is one
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
   uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
@@ -99,6 +98,7 @@ struct PrefillCounts {
   uint64_t frames_posted = 0;
   uint64_t frames_posted_again = 0;
   uint64_t reservations_refused = 0;
+  uint64_t pages_not_sent = 0;  // of jobs that were committed: decode had them
   StoreUseCounts store;
   HandoffFigures handoffs;
 };
@@ -136,6 +136,7 @@ class PrefillState {
   void on(const FramesDropped& dropped);
   void on(const Digested& digested);
   void on(const SchedulerSaw& saw);
+  void on(const StoresKnown& known) { stores_ = known.stores; }
   void on(const StoreHeld& held);
   void on(const StoreReadBegan& began);
   void on(const StorePageCame& came);
@@ -168,6 +169,7 @@ class PrefillState {
   void leave(Job& job);         // gives back pages, forgets frames
   void bury(JobId job);
   void visit_store(Job& job);
+  kvcache::PromptPages prompt_pages(const Job& job, uint32_t first, uint32_t pages) const;
   Job* at_store(const kvcache::StoreOrder& order, StorePhase phase);
   void leave_store(Job& job, std::string says);
   void end_reading(Job& job, bool late);
@@ -201,6 +203,7 @@ class PrefillState {
   std::set<JobId> tombstones_;
   std::deque<std::pair<Instant, JobId>> tombstone_ends_;
   StoreCosts costs_;
+  size_t stores_ = 0;
   uint64_t store_orders_ = 0;
   std::deque<KeepBatch> keeps_;  // the first is being written if `keeping_`
   bool keeping_ = false;

@@ -20,14 +20,20 @@ std::string pages_text(uint32_t pages) {
 
 }  // namespace
 
+kvcache::PromptPages PrefillState::prompt_pages(const Job& job, uint32_t first,
+                                                uint32_t pages) const {
+  const auto& full = job.names.full;
+  const auto names = std::span(full).subspan(first, pages);
+  return {first, full[kvcache::head_of_run(first)], {names.begin(), names.end()}};
+}
+
 // The job has entered the window: what lies behind the pages that were found here?
 void PrefillState::visit_store(Job& job) {
   job.store = {};
   const auto full = static_cast<uint32_t>(job.names.full.size());
   const uint32_t first = job.computed / kPageTokens;
-  if (!setup_.kvstore || !job.reads_cache || first >= full) return;
+  if (stores_ == 0 || !job.reads_cache || first >= full) return;
   const uint32_t pages = std::min(full - first, setup_.limits.store_pages_max);
-  const auto names = std::span(job.names.full).subspan(first, pages);
   job.store.phase = StorePhase::asked;
   job.store.order = {job.order.job, ++store_orders_};
   job.store.first = first;
@@ -37,7 +43,7 @@ void PrefillState::visit_store(Job& job) {
   arm(job.store.deadline);
   ++counts_.store.lookups;
   counts_.store.queried_tokens += uint64_t{pages} * kPageTokens;
-  actions_.push_back(LookUpPages{job.store.order, {names.begin(), names.end()}});
+  actions_.push_back(LookUpPages{job.store.order, prompt_pages(job, first, pages)});
 }
 
 Job* PrefillState::at_store(const kvcache::StoreOrder& order, StorePhase phase) {
@@ -78,10 +84,9 @@ void PrefillState::on(const StoreHeld& held) {
   store.begun = now_;
   store.deadline = now_ + costs_.read_limit(pages);
   arm(store.deadline);
-  const auto names = std::span(job->names.full).subspan(store.first, pages);
   const auto into = std::span(job->pages).subspan(store.first, pages);
   actions_.push_back(
-      ReadPages{store.order, {names.begin(), names.end()}, {into.begin(), into.end()}});
+      ReadPages{store.order, prompt_pages(*job, store.first, pages), {into.begin(), into.end()}});
 }
 
 void PrefillState::on(const StoreReadBegan& began) {
@@ -155,11 +160,13 @@ void PrefillState::forget_store(Job& job) {
 // The job has listed its pages from `listed` on. Full ones that are its own, and not from the store
 // itself, are kept there; all pages before them are held meanwhile, as always in the index.
 void PrefillState::keep_pages(const Job& job, size_t listed) {
-  if (!setup_.kvstore || !job.reads_cache) return;
+  if (stores_ == 0 || !job.reads_cache) return;
   KeepBatch batch;
   for (size_t i = listed; i < std::min(job.listed.size(), job.names.full.size()); ++i) {
     if (job.listed[i] != job.pages[i]) continue;  // somebody else has computed the same
-    batch.pages.push_back({job.names.full[i], job.pages[i], static_cast<uint32_t>(i)});
+    const auto depth = static_cast<uint32_t>(i);
+    const auto& head = job.names.full[kvcache::head_of_run(depth)];
+    batch.pages.push_back({job.names.full[i], job.pages[i], depth, head});
   }
   if (batch.pages.empty()) return;
   if (draining_) {

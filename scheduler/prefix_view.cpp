@@ -22,7 +22,7 @@ void PrefixView::take(View& view, const PrefixChanges& changes) {
 }
 
 uint64_t PrefixView::update(const Heartbeat& heartbeat, Instant now) {
-  if (heartbeat.role != Role::prefill) return 0;  // a kvstore's pages are nobody's in particular
+  if (heartbeat.role == Role::kvstore) return 0;  // a kvstore's pages are nobody's in particular
   const bool keeps = heartbeat.prefixes || heartbeat.load.pages.cached > 0;
   const auto found = views_.find(heartbeat.peer.incarnation);
   if (!keeps && found == views_.end()) return 0;

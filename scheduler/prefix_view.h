@@ -1,4 +1,4 @@
-// PrefixView: which prefixes each prefill instance keeps, as its heartbeats tell it.
+// PrefixView: which prefixes each worker keeps, as its heartbeats tell it.
 //
 // Names are the first 64 bits of the pages' names (kvcache/prefix): for a good guess that is name
 // enough, since a wrong one costs a hit and never a byte of an answer. An instance tells changes

@@ -19,6 +19,16 @@ void PrefixCache::add_reference(PageId page) {
     pool_.add_reference(page);
 }
 
+PrefixCache::Known PrefixCache::known(std::span<const PageName> names) const {
+  Known known;
+  if (!enabled_) return known;
+  for (const PageId page : index_.match(names)) {
+    ++known.pages;
+    known.idle += pool_.state(page) == PageState::cached ? 1 : 0;
+  }
+  return known;
+}
+
 std::vector<PageId> PrefixCache::take(std::span<const PageName> names) {
   if (!enabled_) return {};
   std::vector<PageId> pages = index_.match(names);
@@ -46,15 +56,19 @@ void PrefixCache::count(uint64_t queried_tokens, uint64_t hit_tokens) {
   counts_.hit_tokens += hit_tokens;
 }
 
-std::optional<std::vector<ReservedPage>> PrefixCache::allocate(uint32_t count, PageState state) {
-  const PageCounts& pages = pool_.counts();
-  if (count > uint64_t{pages.free} + pages.cached) return std::nullopt;
-  while (pages.free < count) {
+bool PrefixCache::make_room(uint32_t count) {
+  if (count > room()) return false;
+  while (pool_.counts().free < count) {
     const auto victim = index_.evict();
     check(victim.has_value(), "a cached page can't be evicted");
     pool_.evict(*victim);
     ++counts_.pages_evicted;
   }
+  return true;
+}
+
+std::optional<std::vector<ReservedPage>> PrefixCache::allocate(uint32_t count, PageState state) {
+  if (!make_room(count)) return std::nullopt;
   return pool_.allocate(count, state);
 }
 
@@ -75,7 +89,7 @@ std::optional<PageId> PrefixCache::publish(const PageName& name, PageId page,
 void PrefixCache::hold(std::span<const PageId> pages) {
   for (const PageId page : pages) {
     pool_.add_reference(page);
-    index_.pin(page);
+    if (index_.listed(page)) index_.pin(page);
   }
 }
 

@@ -35,9 +35,18 @@ class PrefixCache {
 
   bool enabled() const { return enabled_; }
   const PagePool& pool() const { return pool_; }
+  // For a receiver of hand-offs, which takes pages for its sessions there after make_room().
+  PagePool& session_pool() { return pool_; }
   const PrefixIndex& index() const { return index_; }
   const PrefixCacheCounts& counts() const { return counts_; }
 
+  // How long the longest known run of the names is, and how many of its pages nobody uses now:
+  // taking these leaves so much less room.
+  struct Known {
+    uint32_t pages = 0;
+    uint32_t idle = 0;
+  };
+  Known known(std::span<const PageName> names) const;
   // The longest known run of the names: one reference to each page, the caller's.
   std::vector<PageId> take(std::span<const PageName> names);
   // The longest known beginning of a page below `before`, which the caller holds: a reference.
@@ -47,6 +56,10 @@ class PrefixCache {
   // What a prompt of so many entries has found: for the counts.
   void count(uint64_t queried_tokens, uint64_t hit_tokens);
 
+  // So many pages could be allocated: those that are free, and cached ones, which give way.
+  uint32_t room() const { return pool_.counts().free + pool_.counts().cached; }
+  // Evicts until so many are free; false, and nothing is done, if there is no room.
+  bool make_room(uint32_t count);
   // All or nothing, as PagePool::allocate; cached pages give way.
   std::optional<std::vector<ReservedPage>> allocate(uint32_t count, PageState state);
   void advance(PageId page, PageState to) { pool_.advance(page, to); }
@@ -55,7 +68,7 @@ class PrefixCache {
   // reference that the caller now has beside its own page; its later pages hang below it.
   std::optional<PageId> publish(const PageName& name, PageId page, std::optional<PageId> before,
                                 uint32_t tokens);
-  // One more reference to each: listed pages in use, with all the pages above them.
+  // One more reference to each: pages in use; of those that are listed the caller holds all above.
   void hold(std::span<const PageId> pages);
   // Drops one reference to each, from the last to the first.
   void release(std::span<const PageId> pages);

@@ -170,6 +170,32 @@ void expect_as_brute_force(const std::vector<bench::TraceRequest>& trace, uint32
   }
 }
 
+TEST(PrefixCache, SaysWhatTakingLeavesAndMakesRoomForSessions) {
+  PrefixCache cache({.pages = 4}, true);
+  const auto prompt = names({1, 2, 3});
+  const auto pages = compute(cache, prompt);
+  EXPECT_EQ(cache.room(), 1u);
+  EXPECT_EQ(cache.known(prompt).pages, 3u);
+  EXPECT_EQ(cache.known(prompt).idle, 0u);
+  cache.hold(pages);  // a fork
+  const auto own = cache.allocate(1, PageState::in_use);
+  cache.hold(std::span(&own->front().page, 1));  // and a page that is not listed
+  EXPECT_EQ(cache.pool().references(own->front().page), 2u);
+  for (int i = 0; i < 2; ++i) {
+    cache.release(std::span(&own->front().page, 1));
+    cache.release(pages);
+  }
+  EXPECT_EQ(broken_invariant(cache), std::nullopt);
+  EXPECT_EQ(cache.known(prompt).idle, 3u);
+  EXPECT_EQ(cache.room(), 4u);
+  EXPECT_FALSE(cache.make_room(5));
+  EXPECT_EQ(cache.pool().counts().cached, 3u) << "nothing is lost in vain";
+  EXPECT_TRUE(cache.make_room(3));
+  EXPECT_EQ(cache.pool().counts().free, 3u);
+  EXPECT_EQ(cache.known(prompt).pages, 1u) << "the last go first";
+  EXPECT_EQ(broken_invariant(cache), std::nullopt);
+}
+
 TEST(PrefixCache, HitsAsOftenAsBruteForceAtEveryCapacity) {
   for (uint64_t seed = 0; seed < 3; ++seed)
     for (const uint32_t pages : {1u, 2u, 3u, 5u, 8u, 13u, 40u, 100u, 250u, 2000u})

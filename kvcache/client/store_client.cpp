@@ -1,4 +1,4 @@
-#include "kvcache/store/store_client.h"
+#include "kvcache/client/store_client.h"
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
