@@ -19,7 +19,9 @@ DecodeState::DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, Dr
       handoffs_(setup_.limits, cache_, receiver_, setup_.frame_address, setup_.sessions.lease,
                 std::move(draw)),
       batch_(setup_.limits),
-      policy_(setup_.limits.draft_tokens) {}
+      policy_(setup_.limits.draft_tokens) {
+  pin_all(cache_, namer_, setup_.pinned);
+}
 
 Actions DecodeState::step(const Event& event, Instant now) {
   now_ = now;
@@ -446,49 +448,6 @@ void DecodeState::run_timers() {
   }
   next_wake_ = draining_ && now_ < drain_end_ ? drain_end_ : Instant::max();
   for (const auto& [id, request] : requests_) arm(next_timer(request));
-}
-
-// Pages that requests will ask for count as reserved already, so that nobody else is sent here for
-// them.
-size_t DecodeState::without_pages() const {
-  const auto waits = [](const auto& entry) { return entry.second.phase == Phase::wants_pages; };
-  return handoffs_.queued() + static_cast<size_t>(std::ranges::count_if(requests_, waits));
-}
-
-Load DecodeState::load() const {
-  Load load;
-  uint64_t promised = handoffs_.promised_pages();
-  for (const auto& [id, request] : requests_) {
-    const bool runs = request.phase == Phase::running || request.phase == Phase::filling;
-    ++(runs ? load.running : load.waiting);
-    if (request.phase == Phase::wants_pages) promised += request.need.total();
-  }
-  load.running_max = setup_.limits.requests_max;
-  load.queued_tokens = batch_.rows_waiting();
-  load.pages = pool().counts();
-  for (uint32_t* from : {&load.pages.free, &load.pages.cached}) {
-    const auto moved = static_cast<uint32_t>(std::min<uint64_t>(promised, *from));
-    *from -= moved;
-    load.pages.reserved += moved;
-    promised -= moved;
-  }
-  return load;
-}
-
-void DecodeState::beat() {
-  const DecodeLimits& limits = setup_.limits;
-  if (last_beat_ &&
-      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
-    return;
-  beat_due_ = false;
-  last_beat_ = now_;
-  Beat beat{load(), draining_, {}, std::nullopt};
-  for (const auto& [id, request] : requests_) beat.accepted.emplace_back(id, request.state.attempt);
-  if (cache_.enabled() && now_ >= news_due_) {
-    beat.prefixes = news_.next(cache_.index());
-    news_due_ = now_ + limits.beat_interval;
-  }
-  actions_.push_back(std::move(beat));
 }
 
 }  // namespace baton::decode

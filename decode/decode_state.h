@@ -29,6 +29,7 @@
 #include "decode/output_text.h"
 #include "decode/running_batch.h"
 #include "kvcache/handoff.h"
+#include "kvcache/prefix/pinned_prefix.h"
 #include "kvcache/prefix/prefix_cache.h"
 #include "kvcache/prefix/prefix_news.h"
 #include "scheduler/fair_share.h"
@@ -46,6 +47,7 @@ struct DecodeSetup {
   Manifest manifest;          // what prefixes are named by, besides their tokens
   std::string cache_secret;   // of the server: keeps tenants' prefixes apart
   bool prefix_caching = true;
+  std::vector<kvcache::PinnedPrefix> pinned;  // prefixes that stay once they are there
 };
 
 // What the machine has seen since its start: for metrics.
@@ -87,6 +89,7 @@ class DecodeState {
   size_t live() const { return requests_.size(); }
   size_t without_pages() const;                                               // for their prompt
   size_t receiving() const { return handoffs_.size() - handoffs_.queued(); }  // a hand-off
+  PoolReport pool_report() const;
   const DecodeCounts& counts() const { return counts_; }
 
  private:
@@ -165,6 +168,7 @@ class DecodeState {
   kvcache::PageNamer namer_;
   kvcache::PrefixCache cache_;
   kvcache::PrefixNews news_{kvcache::PrefixNewsLimits{}};
+  Instant report_due_{};
   Instant news_due_{};  // again, if the scheduler doesn't answer to the last
   kvcache::HandoffReceiver receiver_;
   Handoffs handoffs_;

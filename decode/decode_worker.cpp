@@ -30,6 +30,7 @@ DecodeSetup setup_of(const model::Instance& instance, const DecodeOptions& optio
   setup.limits.local_prefill_tokens = options.local_prefill_tokens;
   setup.manifest = instance.manifest;
   setup.prefix_caching = options.prefix_caching;
+  setup.pinned = options.pinned;
   setup.cache_secret = options.cache_secret.empty() ? kvcache::draw_secret() : options.cache_secret;
   return setup;
 }
@@ -186,6 +187,7 @@ void DecodeWorker::act(Beat& beat) {
   heartbeat.draining = beat.draining;
   heartbeat.accepted = std::move(beat.accepted);
   heartbeat.prefixes = std::move(beat.prefixes);
+  heartbeat.pool = std::move(beat.pool);
   if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
   member_->beat(std::move(heartbeat));
 }

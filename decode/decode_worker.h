@@ -32,6 +32,7 @@ struct DecodeOptions {
   uint32_t draft_tokens = 1;
   uint32_t local_prefill_tokens = 0;
   bool prefix_caching = true;
+  std::vector<kvcache::PinnedPrefix> pinned;
   // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
   std::string cache_secret;
 };

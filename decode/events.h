@@ -81,6 +81,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   bool draining = false;
   std::vector<std::pair<RequestId, Attempt>> accepted;
   std::optional<PrefixChanges> prefixes;  // what the scheduler doesn't know yet
+  std::optional<PoolReport> pool;         // now and then
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellGateway, TellPrefill, DigestPages, CopyPage, Compute, CompileForm,

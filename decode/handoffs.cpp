@@ -131,6 +131,15 @@ bool Handoffs::holds_pages(RequestId request) const {
   return found != by_request_.end() && jobs_.at(found->second).phase != Phase::queued;
 }
 
+Handoffs::Holding Handoffs::holding(RequestId request) const {
+  const auto found = by_request_.find(request);
+  if (found == by_request_.end()) return {};
+  const Job& job = jobs_.at(found->second);
+  const auto* session = receiver_.pages(found->second);
+  const auto in_flight = session ? static_cast<uint32_t>(session->size()) : 0;
+  return {in_flight + static_cast<uint32_t>(job.kept.size() + job.growth.size()), in_flight};
+}
+
 void Handoffs::answer(JobId id, const Job& job) {
   actions_.push_back(
       TellPrefill{job.prefill, Reserved{id, job.session, *receiver_.pages(id), frame_address_,

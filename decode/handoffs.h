@@ -82,6 +82,11 @@ class Handoffs {
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
   bool holds_pages(RequestId request) const;
+  struct Holding {  // pages, and those of them that frames are to come for
+    uint32_t pages = 0;
+    uint32_t in_flight = 0;
+  };
+  Holding holding(RequestId request) const;
 
  private:
   enum class Phase : uint8_t { queued, receiving, sealed, digesting };

@@ -49,13 +49,12 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
         return "a running sequence has a page that is not in use";
   }
   hold(state.batch_.held_pages());
+  hold(state.cache_.pinned());
 
   size_t receiving = 0;
   for (const auto& [id, job] : state.handoffs_.jobs_) {
     hold(job.growth);
     hold(job.kept);
-    if (job.phase == Handoffs::Phase::queued && !job.kept.empty())
-      return "a job keeps pages that has none reserved";
     const auto* pages = state.receiver_.pages(id);
     const bool open = job.phase != Handoffs::Phase::queued;
     if (open != (pages != nullptr)) return "a job receives without a session, or has one too early";

@@ -44,6 +44,7 @@ struct DecodeLimits {
   Duration alive_interval = 1s;         // a silent request tells its gateway that it lives
   Duration beat_interval = 500ms;       // heartbeats, and at once after a change, but not
   Duration beat_interval_min = 20ms;    // more often than this
+  Duration report_interval = 1s;        // of the pool, with a heartbeat
   Duration drain_max = 60s;             // then what still runs is given back to its gateway
   Duration time_max = Duration(3600s);  // of a request that names no deadline
 };

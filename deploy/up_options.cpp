@@ -90,6 +90,11 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->capture_default_str();
   app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", o.prefix_caching,
                "workers keep pages of prompts for others that begin the same [on]");
+  app.add_option("--pin-prefix-file", o.pin_prefix_file,
+                 "prefixes that workers keep once they have them, as far as half of their cache: "
+                 "a JSON object {\"token_ids\": [...], \"tenant\": \"\", \"cache_salt\": \"\"} a "
+                 "line [none]")
+      ->type_name("FILE");
   app.add_flag("--kvstore,!--no-kvstore", o.kvstore,
                "keep such pages in daemons of their own too, for all prefill instances [on]");
   app.add_option("--kvstores", o.kvstores, "how many such daemons share the pages")
@@ -235,6 +240,8 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
       worker.command.push_back(std::to_string(o.local_prefill_tokens));
     }
     if (role == "prefill") worker.command.push_back(o.kvstore ? "--kvstore" : "--no-kvstore");
+    if (!o.pin_prefix_file.empty())
+      worker.command.insert(worker.command.end(), {"--pin-prefix-file", o.pin_prefix_file});
     if (!o.prefix_caching) worker.command.push_back("--no-enable-prefix-caching");
     plan.workers.push_back(std::move(worker));
   }

@@ -31,7 +31,8 @@ struct UpOptions {
   uint32_t max_num_batched_tokens = 512;
   uint32_t draft_tokens = 1;
   bool prefix_caching = true;
-  bool kvstore = true;  // with prefix_caching only
+  bool kvstore = true;          // with prefix_caching only
+  std::string pin_prefix_file;  // empty: none
   uint32_t kvstores = 1;
   size_t kvstore_memory = size_t{256} << 20;  // of each
   std::string kvstore_dir;                    // empty: pages in memory only

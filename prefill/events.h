@@ -118,6 +118,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   // goes between two beats would stay charged to this instance for as long as its request runs.
   std::vector<std::pair<RequestId, Attempt>> accepted;
   std::optional<PrefixChanges> prefixes;  // what the scheduler doesn't know yet
+  std::optional<PoolReport> pool;         // now and then
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellDecode, Compute, PostFrames, ForgetFrames, CopyPage, DigestPages,

@@ -57,7 +57,19 @@ int main(int argc, char** argv) {
                  "host:port of a kvstore, more behind commas: these and no others are used [those "
                  "that the scheduler knows]")
       ->delimiter(',');
+  std::string pin_file;
+  app.add_option(
+         "--pin-prefix-file", pin_file,
+         "prefixes that stay in the cache once they are there, as far as half of it: a "
+         "JSON object {\"token_ids\": [...], \"tenant\": \"\", \"cache_salt\": \"\"} a line "
+         "[none]")
+      ->type_name("FILE");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  if (!pin_file.empty()) {
+    auto pins = baton::kvcache::load_pinned_prefixes(pin_file);
+    if (!pins) return baton::report_failure("baton-prefill", pins.error());
+    prefill.pinned = std::move(*pins);
+  }
   if (!secret_file.empty()) {
     auto secret = baton::kvcache::load_secret(secret_file);
     if (!secret) return baton::report_failure("baton-prefill", secret.error());

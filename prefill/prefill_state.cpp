@@ -14,7 +14,9 @@ PrefillState::PrefillState(PrefillSetup setup)
     : setup_(std::move(setup)),
       namer_(setup_.manifest, setup_.cache_secret),
       cache_({.pages = setup_.pages}, setup_.prefix_caching),
-      costs_(setup_.limits.store_costs) {}
+      costs_(setup_.limits.store_costs) {
+  pin_all(cache_, namer_, setup_.pinned);
+}
 
 Actions PrefillState::step(const Event& event, Instant now) {
   now_ = now;

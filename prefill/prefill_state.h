@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/observe/bucket_counts.h"
+#include "kvcache/prefix/pinned_prefix.h"
 #include "kvcache/prefix/prefix_cache.h"
 #include "kvcache/prefix/prefix_news.h"
 #include "prefill/chunk_plan.h"
@@ -52,6 +53,7 @@ struct PrefillLimits {
   Duration commit_max = 30s;    // from the seal to the commit; then the job is aborted
   Duration beat_interval = 500ms;
   Duration beat_interval_min = 20ms;
+  Duration report_interval = 1s;  // of the pool, with a heartbeat
   Duration drain_max = 60s;
   uint32_t store_pages_max = 4096;    // that are asked of the kvstore at a time
   Duration store_lookup_max = 500ms;  // for the kvstore to say what it holds; then all is computed
@@ -69,6 +71,7 @@ struct PrefillSetup {
   Manifest manifest;         // what prefixes are named by, besides their tokens
   std::string cache_secret;  // of the server: keeps tenants' prefixes apart
   bool prefix_caching = true;
+  std::vector<kvcache::PinnedPrefix> pinned;  // prefixes that stay once they are there
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
   uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
@@ -118,6 +121,7 @@ class PrefillState {
   size_t jobs() const { return jobs_.size(); }
   size_t jobs_unreserved() const;  // decode has no pages for them yet
   size_t jobs_in_flight() const;   // all is computed, decode hasn't committed
+  PoolReport pool_report() const;
   const PrefillCounts& counts() const { return counts_; }
   const StoreCosts& costs() const { return costs_; }
 
@@ -194,6 +198,7 @@ class PrefillState {
   kvcache::PageNamer namer_;
   kvcache::PrefixCache cache_;
   kvcache::PrefixNews news_{kvcache::PrefixNewsLimits{}};
+  Instant report_due_{};
   Instant news_due_{};  // again, if the scheduler doesn't answer to the last
   Map jobs_;
   scheduler::FairShare fair_;

@@ -90,7 +90,9 @@ void PrefillState::on(const StoreHeld& held) {
 }
 
 void PrefillState::on(const StoreReadBegan& began) {
-  if (Job* job = at_store(began.order, StorePhase::reading)) job->store.served = true;
+  Job* job = at_store(began.order, StorePhase::reading);
+  if (!job || std::exchange(job->store.served, true)) return;
+  job->store.served_at = now_;
 }
 
 // The next page is whole: it is posted at once, and others may take it.
@@ -104,7 +106,7 @@ void PrefillState::on(const StorePageCame& came) {
   job->cached += tokens;
   job->store.fetched += tokens;
   ++job->store.came;
-  job->store.served = true;
+  if (!std::exchange(job->store.served, true)) job->store.served_at = job->store.begun;
   counts_.store.hit_tokens += tokens;
   publish_pages(cache_, *job);
   if (job->store.first == job->store.end) end_reading(*job, false);
@@ -120,7 +122,7 @@ void PrefillState::end_reading(Job& job, bool late) {
   const Duration took = now_ - store.begun;
   const uint32_t wanted = store.came + store.end - store.first;
   // Waiting for others' reads says nothing of what a page costs.
-  if (store.served) costs_.read(store.came, took, now_);
+  if (store.served) costs_.read(store.came, now_ - store.served_at, now_);
   std::string says = fmt::format("{} of {} were read from the kvstore in {:.1f} ms", store.came,
                                  pages_text(wanted), ms(took));
   if (const auto computing = costs_.computing(wanted))

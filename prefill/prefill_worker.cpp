@@ -17,6 +17,7 @@ PrefillSetup setup_of(const model::Instance& instance, const PrefillOptions& pre
   PrefillSetup setup;
   setup.manifest = instance.manifest;
   setup.prefix_caching = prefill.prefix_caching;
+  setup.pinned = prefill.pinned;
   setup.cache_secret = prefill.cache_secret.empty() ? kvcache::draw_secret() : prefill.cache_secret;
   setup.limits.chunk_tokens = options.max_batched_tokens;
   setup.limits.groups = instance.layout.dp;
@@ -219,6 +220,7 @@ void PrefillWorker::act(Beat& beat) {
   heartbeat.draining = beat.draining;
   heartbeat.accepted = std::move(beat.accepted);
   heartbeat.prefixes = std::move(beat.prefixes);
+  heartbeat.pool = std::move(beat.pool);
   if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
   member_->beat(std::move(heartbeat));
 }

@@ -29,6 +29,7 @@ struct PrefillOptions {
   bool prefix_caching = true;
   // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
   std::string cache_secret;
+  std::vector<kvcache::PinnedPrefix> pinned;
   bool kvstore = true;                // those that the scheduler knows are used
   std::vector<std::string> kvstores;  // host:port; these and no others, if there are any
 };

@@ -10,7 +10,10 @@
 namespace baton::kvcache {
 
 PrefixCache::PrefixCache(PrefixIndexOptions options, bool enabled)
-    : enabled_(enabled), pool_(options.pages), index_(options) {}
+    : enabled_(enabled),
+      pool_(options.pages),
+      index_(options),
+      pinned_max_(options.pages / kPinnedShare) {}
 
 void PrefixCache::add_reference(PageId page) {
   if (pool_.state(page) == PageState::cached)
@@ -78,6 +81,7 @@ std::optional<PageId> PrefixCache::publish(const PageName& name, PageId page,
   if (!enabled_) return std::nullopt;
   if (index_.insert(name, page, before, tokens)) {
     ++counts_.pages_published;
+    pin_if_wanted(name, page);
     return std::nullopt;
   }
   const PageId other = *index_.find(name);
@@ -107,25 +111,21 @@ void PrefixCache::release(std::span<const PageId> pages) {
   }
 }
 
-uint32_t PrefixCache::fix(const std::string& label, std::span<const PageName> names) {
-  const std::vector<PageId> before = std::exchange(fixed_[label], {});
-  if (enabled_) {
-    std::vector<PageId> pages = index_.match(names);
-    for (const PageId page : pages) {
-      add_reference(page);
-      index_.pin(page);
-    }
-    fixed_[label] = std::move(pages);
-  }
-  release(before);
-  return static_cast<uint32_t>(fixed_[label].size());
+void PrefixCache::pin(std::span<const PageName> names) {
+  if (!enabled_) return;
+  for (const PageName& name : names) to_pin_.try_emplace(name, false);
+  for (const PageId page : index_.match(names)) pin_if_wanted(index_.name(page), page);
 }
 
-void PrefixCache::loosen(const std::string& label) {
-  const auto fixed = fixed_.find(label);
-  if (fixed == fixed_.end()) return;
-  release(fixed->second);
-  fixed_.erase(fixed);
+// A page whose prefix is to be kept and that is above the limit has no page below it that is not:
+// nothing that is pinned is ever let go.
+void PrefixCache::pin_if_wanted(const PageName& name, PageId page) {
+  const auto wanted = to_pin_.find(name);
+  if (wanted == to_pin_.end() || wanted->second || pinned_.size() >= pinned_max_) return;
+  wanted->second = true;
+  add_reference(page);
+  index_.pin(page);
+  pinned_.push_back(page);
 }
 
 std::optional<std::string> broken_invariant(const PrefixCache& cache) {

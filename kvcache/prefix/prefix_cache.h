@@ -5,7 +5,7 @@
 // its name while its owner still uses it; from then on it is read only, and others may take it by
 // reference. When the last lets it go it is cached; allocate() evicts cached pages, those of the
 // least worth first, when free ones run out. Whoever holds a page holds all the pages above it
-// too, so every cached page can be had. A prefix may be fixed: it stays until it is loosened.
+// too, so every cached page can be had. A prefix may be pinned: it stays once it is there.
 // Switched off it lists nothing, and is a pool. Invariants: a page is listed if and only if it is
 // cached or in use and published; its pins in the index are its references in the pool.
 // Pure. Thread safety: its owner's thread.
@@ -31,6 +31,8 @@ struct PrefixCacheCounts {
 
 class PrefixCache {
  public:
+  static constexpr uint32_t kPinnedShare = 2;  // pinned pages are one in so many at most
+
   PrefixCache(PrefixIndexOptions options, bool enabled);
 
   bool enabled() const { return enabled_; }
@@ -73,17 +75,22 @@ class PrefixCache {
   // Drops one reference to each, from the last to the first.
   void release(std::span<const PageId> pages);
 
-  // Keeps what is known of the prefix, whether used or not. Returns how many pages that is.
-  uint32_t fix(const std::string& label, std::span<const PageName> names);
-  void loosen(const std::string& label);
+  // Keeps the prefix for good, whether used or not: what is known of it, and the rest once it is
+  // published; as far as pages may be pinned.
+  void pin(std::span<const PageName> names);
+  // Pages that are kept so: a reference to each.
+  const std::vector<PageId>& pinned() const { return pinned_; }
 
  private:
   void add_reference(PageId page);
+  void pin_if_wanted(const PageName& name, PageId page);
 
   bool enabled_;
   PagePool pool_;
   PrefixIndex index_;
-  std::map<std::string, std::vector<PageId>> fixed_;
+  uint32_t pinned_max_;
+  std::map<PageName, bool> to_pin_;  // is it?
+  std::vector<PageId> pinned_;       // a page comes after the one above it
   PrefixCacheCounts counts_;
 };
 

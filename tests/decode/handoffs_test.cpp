@@ -136,7 +136,7 @@ TEST_F(HandoffsTest, RoomIsKeptForAJobThatWasRefusedAgainAndAgain) {
   small.attempt = Attempt{1};
   small.prompt.resize(10);
   small.stop.max_tokens = 1;
-  handoffs_.start(small, kPrefill, 60s, now_);
+  handoffs_.start(small, kPrefill, 60s, {}, now_);
   const JobId later = told<PrefillJob>().at(0).job;
   say(Reserve{later, 1});
   EXPECT_EQ(told<NotBefore>().size(), 1u) << "though there is room for it";

@@ -6,13 +6,14 @@ import concurrent.futures
 import os
 import pathlib
 import signal
+import subprocess
 import tempfile
 import threading
 import time
 import unittest
 import unittest.mock
 
-from cluster import DEMO, cluster
+from cluster import BIN, DEMO, cluster
 
 PROMPT = "Count the letters. " * 70 + "Spell planet."
 OTHERS = [f"{i} " + "and one more letter " * 70 for i in range(8)]
@@ -96,8 +97,17 @@ class Kvstore(unittest.TestCase):
             self.metric_reaches(running, "baton_kvstore_hits_total", self.full)
             cached, explain = self.check(running)
             self.assertGreaterEqual(cached, 64 * self.full, "whoever serves it")
-            kinds = {i["role"] for i in running.ask("/debug/kv")[2]["instances"]}
-            self.assertEqual(kinds, {"prefill", "decode", "kvstore"})
+            instances = running.ask("/debug/kv")[2]["instances"]
+            self.assertEqual({i["role"] for i in instances}, {"prefill", "decode", "kvstore"})
+            for instance in instances:
+                if instance["role"] != "kvstore":
+                    self.assertGreaterEqual(instance.keys(), {"in_flight", "pinned", "by_tenant",
+                                                              "oldest_waiting"})
+            table = subprocess.run([BIN / "baton", "status", "--kv", "--url",
+                                    f"http://{running.host}:{running.port}"],
+                                   capture_output=True, text=True, check=True).stdout
+            for instance in instances:
+                self.assertRegex(table, rf"(?m)^{instance['instance']} +\d+ ")
 
     def test_who_must_not_share_does_not(self):
         with cluster() as running:
@@ -120,7 +130,8 @@ class Kvstore(unittest.TestCase):
             with cluster(DEMO, *flags) as running:
                 cached, _ = self.check(running)
                 self.assertEqual(cached, 64 * self.full)
-            file = max(pathlib.Path(folder).rglob("segment-*.pages"), key=lambda f: f.stat().st_size)
+            files = pathlib.Path(folder).rglob("segment-*.pages")
+            file = max(files, key=lambda f: f.stat().st_size)
             whole = bytearray(file.read_bytes())
             records = [at for at in range(0, len(whole), 512) if whole[at:at + 4] == b"BTNP"]
             _, second, third, *_ = records[-self.full:]  # before them lies the readiness probe's

@@ -4,6 +4,8 @@ The oracle is a digest of the logits of every token (`return_logits_digest`) of 
 no prefixes.
 """
 import concurrent.futures
+import json
+import tempfile
 import time
 import unittest
 
@@ -132,6 +134,22 @@ class PrefixCache(unittest.TestCase):
                 if " and has " in whole["explain"]["placed_because"]:
                     break
                 self.assertLess(time.monotonic(), deadline, whole["explain"])
+
+    def test_a_pinned_prefix_stays(self):
+        with cluster(DEMO, "--no-enable-prefix-caching") as running:
+            tokens = running.ask("/tokenize", {"prompt": PROMPTS[0]})[2]["tokens"]
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as pins:
+            pins.write(json.dumps({"token_ids": tokens}) + "\n")
+            pins.flush()
+            # 45 pages; each of the others takes five or more.
+            with cluster(DEMO, "--max-model-len", "1024", "--kv-memory", "8M", "--no-kvstore",
+                         "--pin-prefix-file", pins.name) as running:
+                answer(running, PROMPTS[0])
+                for i in range(12):
+                    answer(running, f"{i} " + "and one more letter " * 70)
+                said, cached, _ = answer(running, PROMPTS[0])
+                self.assertEqual(said, self.reference[0])
+                self.assertGreaterEqual(cached, 64 * ((len(tokens) - 1) // 64))
 
     def test_salts_never_share(self):
         with cluster() as running:

@@ -133,6 +133,19 @@ TEST_F(PrefillStoreTest, AReadThatTakesTooLongKeepsWhatHasCome) {
   EXPECT_NE(seal.kvstore.find("did not come in time"), std::string::npos);
 }
 
+TEST_F(PrefillStoreTest, WhatAPageCostsIsMeasuredFromItsTurnOn) {
+  const LookUpPages asked = ask(1, 128);
+  reserve(1, 2);
+  step(StoreHeld{asked.order, 2});
+  now_ += 400ms;  // others are read
+  step(StoreReadBegan{asked.order});
+  now_ += 2ms;
+  step(StorePageCame{asked.order});
+  now_ += 2ms;
+  step(StorePageCame{asked.order});
+  EXPECT_NEAR(state_.costs().page_seconds(), 0.002, 1e-6);
+}
+
 TEST_F(PrefillStoreTest, AReadThatOnlyWaitedItsTurnSaysNothingOfWhatAPageCosts) {
   const LookUpPages asked = ask(1, 192);
   reserve(1, 3);
