@@ -1,6 +1,7 @@
 // baton-status: what a running cluster's pools hold, who holds it and what waits.
 #include <iostream>
 
+#include "base/io/daemon.h"
 #include "base/system/options.h"
 #include "deploy/kv_table.h"
 #include "server/client/http_stream.h"

@@ -37,6 +37,11 @@ uint64_t PrefixView::update(const Heartbeat& heartbeat, Instant now) {
   return view.told ? view.position : 0;
 }
 
+uint64_t PrefixView::position(Incarnation instance) const {
+  const auto found = views_.find(instance);
+  return found != views_.end() && found->second.told ? found->second.position : 0;
+}
+
 uint32_t PrefixView::held(Incarnation instance, std::span<const uint64_t> prefix) const {
   const auto found = views_.find(instance);
   if (found == views_.end()) return 0;

@@ -33,6 +33,7 @@ class PrefixView {
 
   // What an instance says with a heartbeat; returns how far its log is known now.
   uint64_t update(const Heartbeat& heartbeat, Instant now);
+  uint64_t position(Incarnation instance) const;  // how far its log is known
   void gone(Incarnation instance) { views_.erase(instance); }
 
   // How many of the prefix's pages the instance keeps, from the first on.

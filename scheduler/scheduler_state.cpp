@@ -51,6 +51,17 @@ void SchedulerState::handle(LinkId from, const Heartbeat& heartbeat) {
     if (heartbeat.role == Role::prefill) seen.kvstores = kvstores();
   }
   actions_.push_back(Send{from, seen});
+  if (heartbeat.role == Role::kvstore && beat.outcome == Registry::Outcome::joined) tell_prefills();
+}
+
+// A kvstore has come: prefill instances need not wait for their next heartbeat to know.
+void SchedulerState::tell_prefills() {
+  const std::vector<Peer> stores = kvstores();
+  for (const auto& [incarnation, instance] : registry_.instances())
+    if (instance.role == Role::prefill && !instance.stale)
+      actions_.push_back(
+          Send{instance.link,
+               HeartbeatSeen{incarnation, false, prefixes_.position(incarnation), stores}});
 }
 
 // Those that are there and stay: whoever asks them agrees with all others on who keeps what.

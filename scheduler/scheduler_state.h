@@ -74,6 +74,7 @@ class SchedulerState {
   void handle(LinkId from, const WatchCluster&);
   void handle(LinkId from, const Rebalance& rebalance);
   std::vector<Peer> kvstores() const;
+  void tell_prefills();
   void gone(Incarnation instance);
   void alarm_if_late(const Peer& peer);
   void run_timers();

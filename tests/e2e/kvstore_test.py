@@ -128,8 +128,8 @@ class Kvstore(unittest.TestCase):
                 self.check(running)
                 self.metric_reaches(running, "baton_kvstore_stored_pages_total", self.full)
             with cluster(DEMO, *flags) as running:
-                cached, _ = self.check(running)
-                self.assertEqual(cached, 64 * self.full)
+                cached, explain = self.check(running)
+                self.assertEqual(cached, 64 * self.full, explain)
             files = pathlib.Path(folder).rglob("segment-*.pages")
             file = max(files, key=lambda f: f.stat().st_size)
             whole = bytearray(file.read_bytes())
@@ -180,8 +180,8 @@ class Kvstore(unittest.TestCase):
             self.check(running)
 
     def test_several_share_the_pages_and_one_that_is_killed_costs_only_its_own(self):
-        with cluster(DEMO, "--kvstores", "3", "--kv-memory", "16M", "--prefill",
-                     "instances=2") as running:
+        with cluster(DEMO, "--kvstores", "3", "--kv-memory", "16M", "--max-model-len",
+                     "1024", "--prefill", "instances=2") as running:
             self.assertEqual(len(running.pids("baton-kvstore")), 3)
             prompts = [PROMPT, *OTHERS]
             for prompt in prompts:
@@ -211,8 +211,7 @@ class Kvstore(unittest.TestCase):
                 self.assertIn("did not answer", explain["kvstore"])
                 for prompt in OTHERS:
                     began = time.monotonic()
-                    _, explain = self.check(running, prompt)
-                    self.assertIsNotNone(explain["kvstore"])
+                    self.check(running, prompt)  # soon nobody knows the store any more
                     self.assertLess(time.monotonic() - began, 30)
                 self.metric_reaches(running, "baton_prefill_store_timeouts_total", 1)
             finally:

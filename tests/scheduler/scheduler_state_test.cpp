@@ -53,7 +53,9 @@ TEST_F(SchedulerStateTest, PrefillIsToldWhichKvstoresAreThere) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(told(), Names());
   const LinkId one{11}, other{12};
-  say(one, beat("kvstore-1", 31, Role::kvstore));
+  const auto at_once = sent<HeartbeatSeen>(say(one, beat("kvstore-1", 31, Role::kvstore)), worker_);
+  EXPECT_EQ(at_once.at(0).incarnation, Incarnation{9});
+  EXPECT_EQ(at_once[0].kvstores.size(), 1u);
   say(other, beat("kvstore-0", 30, Role::kvstore));
   EXPECT_EQ(told(), (Names{"kvstore-0", "kvstore-1"}));
   EXPECT_TRUE(sent<HeartbeatSeen>(say(worker_, beat("decode-0", 7, Role::decode)), worker_)
