@@ -34,11 +34,11 @@ struct DiskTierOptions {
 };
 
 struct DiskTierCounts {
-  uint64_t damaged = 0;  // records found damaged: at the start or when they were read
-  uint64_t failed = 0;   // writes that failed: a full disk, or a broken one
-  uint64_t dropped = 0;  // pages that went with their segment
-  uint64_t moved = 0;    // pages that were written again
-  uint64_t skipped = 0;  // segments that could not be opened at the start: they stay,
+  uint64_t damaged = 0;        // records found damaged: at the start or when they were read
+  uint64_t failed = 0;         // writes that failed: a full disk, or a broken one
+  uint64_t dropped = 0;        // pages that went with their segment
+  uint64_t moved = 0;          // pages that were written again
+  uint64_t skipped = 0;        // segments that could not be opened at the start: they stay,
   uint64_t skipped_bytes = 0;  // and take their room
 };
 
