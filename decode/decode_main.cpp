@@ -5,6 +5,7 @@
 #include "base/io/daemon.h"
 #include "base/system/bus_error.h"
 #include "decode/decode_worker.h"
+#include "kvcache/prefix/secret.h"
 #include "parallel/world.h"
 #include "proto/grpc_link.h"
 
@@ -51,7 +52,34 @@ int main(int argc, char** argv) {
                  "MTP drafts a sequence and step at most, as many as pay; 0: none")
       ->check(CLI::Range(0, 8))
       ->capture_default_str();
+  app.add_option("--local-prefill-tokens", options.local_prefill_tokens,
+                 "so many tokens of a prompt that are not in its cache are prefilled by decode "
+                 "itself, at most")
+      ->capture_default_str();
+  app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", options.prefix_caching,
+               "keep full pages of prompts for others that begin the same [on]");
+  std::string secret_file;
+  app.add_option("--cache-secret-file", secret_file,
+                 "its contents keep the prefixes of tenants apart; the scheduler finds prefixes "
+                 "here if the gateway has the same [one is drawn at start]");
+  std::string pin_file;
+  app.add_option(
+         "--pin-prefix-file", pin_file,
+         "prefixes that stay in the cache once they are there, as far as half of it: a "
+         "JSON object {\"token_ids\": [...], \"tenant\": \"\", \"cache_salt\": \"\"} a line "
+         "[none]")
+      ->type_name("FILE");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  if (!pin_file.empty()) {
+    auto pins = baton::kvcache::load_pinned_prefixes(pin_file);
+    if (!pins) return baton::report_failure("baton-decode", pins.error());
+    options.pinned = std::move(*pins);
+  }
+  if (!secret_file.empty()) {
+    auto secret = baton::kvcache::load_secret(secret_file);
+    if (!secret) return baton::report_failure("baton-decode", secret.error());
+    options.cache_secret = std::move(*secret);
+  }
   baton::decode::fit_rows(options);
   return baton::model::run_rank("baton-decode", **world, options.instance,
                                 [&](auto port) { return run(options, std::move(port)); });

@@ -13,12 +13,15 @@ namespace baton::decode {
 DecodeState::DecodeState(DecodeSetup setup, const text::Tokenizer& tokenizer, DrawId draw)
     : setup_(std::move(setup)),
       tokenizer_(tokenizer),
-      pool_(setup_.pages),
-      receiver_(pool_, setup_.format, setup_.sessions),
-      handoffs_(setup_.limits, pool_, receiver_, setup_.frame_address, setup_.sessions.lease,
+      namer_(setup_.manifest, setup_.cache_secret),
+      cache_({.pages = setup_.pages}, setup_.prefix_caching),
+      receiver_(cache_.session_pool(), setup_.format, setup_.sessions),
+      handoffs_(setup_.limits, cache_, receiver_, setup_.frame_address, setup_.sessions.lease,
                 std::move(draw)),
       batch_(setup_.limits),
-      policy_(setup_.limits.draft_tokens) {}
+      policy_(setup_.limits.draft_tokens) {
+  pin_all(cache_, namer_, setup_.pinned);
+}
 
 Actions DecodeState::step(const Event& event, Instant now) {
   now_ = now;
@@ -85,6 +88,11 @@ void DecodeState::submit(LinkId link, const Submit& submit) {
       std::min(state.time_left.value_or(setup_.limits.time_max), setup_.limits.time_max);
   request.deadline = now_ + time_left;
   request.prefill = submit.prefill;
+  if (cache_.enabled())
+    request.names = namer_
+                        .names(kvcache::cache_tenant(state.tenant, state.cache_salt),
+                               std::span(state.prompt).first(state.prompt.size() - 1))
+                        .full;
   want_form(request);
   if (request.phase != Phase::compiling) get_prompt(request);
   arm(next_timer(request));
@@ -115,11 +123,15 @@ void DecodeState::on(const FormCompiled& compiled) {
   }
 }
 
-// From prefill, or by filling it here.
+// From prefill, or by filling here what is not here yet, if that is little.
 void DecodeState::get_prompt(Request& request) {
-  if (request.prefill && request.state.prompt.size() > 1) {
+  const auto names = readable(request);
+  const uint64_t rest =
+      request.state.prompt.size() - 1 - uint64_t{cache_.known(names).pages} * kPageTokens;
+  if (request.prefill && rest > setup_.limits.local_prefill_tokens) {
     request.phase = Phase::at_prefill;
-    handoffs_.start(request.state, *request.prefill, request.deadline - now_, now_);
+    handoffs_.start(request.state, *request.prefill, request.deadline - now_,
+                    {names.begin(), names.end()}, now_);
   } else {
     request.phase = Phase::wants_pages;
   }
@@ -185,6 +197,8 @@ void DecodeState::collect_handoffs() {
     Request& request = requests_.at(done.request);
     request.prompt_pages = std::move(done.prompt_pages);
     request.growth_pages = std::move(done.growth_pages);
+    counts_.pages_kept += done.kept;
+    publish(request);
     request.times.queued = done.reserved - request.submitted;
     request.times.prefilled = done.landed - done.reserved;
     request.times.exposed = now_ - done.landed;
@@ -214,6 +228,7 @@ void DecodeState::fill(Map::iterator it) {
   sequence.fills_only = true;
   sequence.tokens = request.state.prompt;
   sequence.prompt_tokens = static_cast<uint32_t>(request.state.prompt.size());
+  sequence.cached = request.filled;
   sequence.pages = std::exchange(request.prompt_pages, {});
   sequence.score = request.state.report.prompt_logprobs;
   batch_.add(std::move(sequence));
@@ -325,6 +340,7 @@ void DecodeState::on(const StepDone& done) {
     const auto found = requests_.find(id);
     Request& request = found->second;
     request.prompt_pages = batch_.remove(id);
+    publish(request);
     request.times.prefilled = now_ - request.phase_since;
     if (request.state.stop.max_tokens == 0)
       conclude(found);
@@ -432,42 +448,6 @@ void DecodeState::run_timers() {
   }
   next_wake_ = draining_ && now_ < drain_end_ ? drain_end_ : Instant::max();
   for (const auto& [id, request] : requests_) arm(next_timer(request));
-}
-
-// Pages that requests will ask for count as reserved already, so that nobody else is sent here for
-// them.
-size_t DecodeState::without_pages() const {
-  const auto waits = [](const auto& entry) { return entry.second.phase == Phase::wants_pages; };
-  return handoffs_.queued() + static_cast<size_t>(std::ranges::count_if(requests_, waits));
-}
-
-Load DecodeState::load() const {
-  Load load;
-  uint64_t promised = handoffs_.promised_pages();
-  for (const auto& [id, request] : requests_) {
-    const bool runs = request.phase == Phase::running || request.phase == Phase::filling;
-    ++(runs ? load.running : load.waiting);
-    if (request.phase == Phase::wants_pages) promised += request.need.total();
-  }
-  load.running_max = setup_.limits.requests_max;
-  load.queued_tokens = batch_.rows_waiting();
-  load.pages = pool_.counts();
-  const auto moved = static_cast<uint32_t>(std::min<uint64_t>(promised, load.pages.free));
-  load.pages.free -= moved;
-  load.pages.reserved += moved;
-  return load;
-}
-
-void DecodeState::beat() {
-  const DecodeLimits& limits = setup_.limits;
-  if (last_beat_ &&
-      now_ < *last_beat_ + (beat_due_ ? limits.beat_interval_min : limits.beat_interval))
-    return;
-  beat_due_ = false;
-  last_beat_ = now_;
-  Beat beat{load(), draining_, {}};
-  for (const auto& [id, request] : requests_) beat.accepted.emplace_back(id, request.state.attempt);
-  actions_.push_back(std::move(beat));
 }
 
 }  // namespace baton::decode

@@ -6,7 +6,9 @@
 // some more, and grows page by page; when there is none left, the request that is last by priority
 // and age gives way: its gateway places it again, and its known tokens are replayed. Among those
 // that wait, scheduler/fair_share.h says who goes first. Choices fork at position
-// n - 1: they share the full pages of the prompt and copy the partial one. Known tokens are
+// n - 1: they share the full pages of the prompt and copy the partial one. Full pages of prompts
+// hold nothing but prefill-form entries, so they are kept for prompts that begin the same, as long
+// as there is room: what is known of a prompt is neither sent nor filled again. Known tokens are
 // replayed in the decode form, then sampling goes on. Cancel, the loss of its gateway and its
 // deadline free a request at once; pages that the step in flight reads are freed after it. Nothing
 // about the batch or the attempt may change a token. Pure: no clock, thread, socket, chance or log;
@@ -27,7 +29,9 @@
 #include "decode/output_text.h"
 #include "decode/running_batch.h"
 #include "kvcache/handoff.h"
-#include "kvcache/page_pool.h"
+#include "kvcache/prefix/pinned_prefix.h"
+#include "kvcache/prefix/prefix_cache.h"
+#include "kvcache/prefix/prefix_news.h"
 #include "scheduler/fair_share.h"
 
 namespace baton::decode {
@@ -40,6 +44,10 @@ struct DecodeSetup {
   kvcache::SessionLimits sessions;
   Incarnation self;
   std::string frame_address;  // where frames for it go
+  Manifest manifest;          // what prefixes are named by, besides their tokens
+  std::string cache_secret;   // of the server: keeps tenants' prefixes apart
+  bool prefix_caching = true;
+  std::vector<kvcache::PinnedPrefix> pinned;  // prefixes that stay once they are there
 };
 
 // What the machine has seen since its start: for metrics.
@@ -57,6 +65,7 @@ struct DecodeCounts {
   uint64_t drafts_tried = 0;
   uint64_t drafts_accepted = 0;
   uint64_t draft_depth = 0;  // that the last step aimed at
+  uint64_t pages_kept = 0;   // of prompts: they were here, and neither sent nor filled
 };
 
 class DecodeState {
@@ -74,11 +83,13 @@ class DecodeState {
 
   // For what lands frames: admit and landed, then a FrameLanded event.
   kvcache::HandoffReceiver& receiver() { return receiver_; }
-  const kvcache::PagePool& pool() const { return pool_; }
+  const kvcache::PagePool& pool() const { return cache_.pool(); }
+  const kvcache::PrefixCache& cache() const { return cache_; }
   Load load() const;
   size_t live() const { return requests_.size(); }
   size_t without_pages() const;                                               // for their prompt
   size_t receiving() const { return handoffs_.size() - handoffs_.queued(); }  // a hand-off
+  PoolReport pool_report() const;
   const DecodeCounts& counts() const { return counts_; }
 
  private:
@@ -93,6 +104,8 @@ class DecodeState {
     std::optional<Peer> prefill;                 // that it was placed at
     std::shared_ptr<constraint::Language> form;  // of its answer, if it names one
     PageNeed need;
+    std::vector<kvcache::PageName> names;            // of its prompt's full pages
+    uint32_t filled = 0;                             // entries that were here when it got its pages
     std::vector<PageId> prompt_pages, growth_pages;  // until it runs
     std::vector<Choice> choices;                     // while it runs
     uint32_t open_choices = 0;
@@ -113,12 +126,15 @@ class DecodeState {
   void on(const Digested& digested) { handoffs_.on(digested, now_); }
   void on(const StepDone& done);
   void on(const FormCompiled& compiled);
+  void on(const SchedulerSaw& saw);
   void on(const Drain&);
   void on(const Tick&) {}
 
   void submit(LinkId link, const Submit& submit);
   void want_form(Request& request);
   void get_prompt(Request& request);
+  std::span<const kvcache::PageName> readable(const Request& request) const;
+  void publish(Request& request);
   void cancel(Map::iterator request);
   void give_up(Map::iterator request, GiveUp why, std::optional<Incarnation> blame,
                std::string reason);
@@ -149,7 +165,11 @@ class DecodeState {
 
   DecodeSetup setup_;
   const text::Tokenizer& tokenizer_;
-  kvcache::PagePool pool_;
+  kvcache::PageNamer namer_;
+  kvcache::PrefixCache cache_;
+  kvcache::PrefixNews news_{kvcache::PrefixNewsLimits{}};
+  Instant report_due_{};
+  Instant news_due_{};  // again, if the scheduler doesn't answer to the last
   kvcache::HandoffReceiver receiver_;
   Handoffs handoffs_;
   RunningBatch batch_;

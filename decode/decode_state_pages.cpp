@@ -20,13 +20,47 @@ std::optional<DecodeState::Map::iterator> DecodeState::first_in(Phase phase) {
   return first;
 }
 
+// What may be taken from the cache instead of being sent or filled. A prompt that is scored takes
+// nothing: its scores come from computing.
+std::span<const kvcache::PageName> DecodeState::readable(const Request& request) const {
+  if (request.state.report.prompt_logprobs) return {};
+  return request.names;
+}
+
+// The full pages of its prompt are here, whole: others can take them. Of one that somebody else has
+// published meanwhile there is one from now on: nothing reads the other yet.
+void DecodeState::publish(Request& request) {
+  std::optional<PageId> before;
+  for (size_t i = 0; i < request.names.size(); ++i) {
+    PageId& page = request.prompt_pages[i];
+    if (!cache_.index().listed(page)) {
+      if (const auto other = cache_.publish(request.names[i], page, before, kPageTokens)) {
+        cache_.release(std::span(&page, 1));
+        page = *other;
+      }
+    }
+    before = page;
+  }
+}
+
+void DecodeState::on(const SchedulerSaw& saw) {
+  news_.seen(saw.position);
+  news_due_ = now_;
+}
+
 // Requests without a prefill get their pages here, in order: all or nothing.
 void DecodeState::give_pages() {
   for (auto next = first_in(Phase::wants_pages); next; next = first_in(Phase::wants_pages)) {
     Request& request = (*next)->second;
-    if (pool_.counts().free < request.need.total()) break;
-    const auto prompt = pool_.allocate(request.need.prompt, kvcache::PageState::in_use);
-    const auto growth = pool_.allocate(request.need.growth, kvcache::PageState::reserved);
+    const auto known = cache_.known(readable(request));
+    if (cache_.room() - known.idle < request.need.total() - known.pages) break;
+    request.prompt_pages = cache_.take(readable(request).first(known.pages));
+    request.filled = known.pages * kPageTokens;
+    request.times.cached_tokens = request.filled;
+    counts_.pages_kept += known.pages;
+    const auto prompt =
+        cache_.allocate(request.need.prompt - known.pages, kvcache::PageState::in_use);
+    const auto growth = cache_.allocate(request.need.growth, kvcache::PageState::reserved);
     check(prompt && growth, "pages that were counted as free are not");
     for (const ReservedPage& page : *prompt) request.prompt_pages.push_back(page.page);
     for (const ReservedPage& page : *growth) request.growth_pages.push_back(page.page);
@@ -52,7 +86,7 @@ void DecodeState::join_batch() {
   for (auto next = first_in(Phase::waiting); next; next = first_in(Phase::waiting)) {
     const Map::iterator it = *next;
     Request& request = it->second;
-    const bool fills = request.local && request.state.prompt.size() > 1;
+    const bool fills = request.local && request.filled + 1 < request.state.prompt.size();
     if (request.state.stop.max_tokens == 0 && !fills) {
       conclude(it);
       continue;
@@ -75,13 +109,13 @@ std::vector<PageId> DecodeState::pages_of_choice(Request& request, ChoiceIndex c
   std::vector<PageId> pages = request.prompt_pages;
   if (choice > 0) {
     pages.resize(full);
-    for (const PageId page : pages) pool_.add_reference(page);
+    cache_.hold(pages);
   }
   while (pages.size() < whole) {
     const PageId page = request.growth_pages.back();
     request.growth_pages.pop_back();
-    pool_.advance(page, kvcache::PageState::filling);
-    pool_.advance(page, kvcache::PageState::in_use);
+    cache_.advance(page, kvcache::PageState::filling);
+    cache_.advance(page, kvcache::PageState::in_use);
     pages.push_back(page);
   }
   if (choice > 0 && entries % kPageTokens != 0)
@@ -94,7 +128,7 @@ std::vector<PageId> DecodeState::pages_of_choice(Request& request, ChoiceIndex c
 // goes on, and nobody gives way to a younger one.
 void DecodeState::grow() {
   while (Sequence* sequence = batch_.short_of_pages()) {
-    if (const auto page = pool_.allocate(1, kvcache::PageState::in_use)) {
+    if (const auto page = cache_.allocate(1, kvcache::PageState::in_use)) {
       sequence->pages.push_back(page->front().page);
     } else {
       preempt();
@@ -127,8 +161,7 @@ bool DecodeState::gives_way_before(const Request& a, const Request& b) const {
   return rank(a) > rank(b);
 }
 
-void DecodeState::release(const std::vector<PageId>& pages) {
-  for (const PageId page : pages) pool_.release(page);
-}
+// Of each sequence all pages in a row, from the first on: the cache lets go of the last first.
+void DecodeState::release(const std::vector<PageId>& pages) { cache_.release(pages); }
 
 }  // namespace baton::decode

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash/counter_rng.h"
+#include "kvcache/prefix/secret.h"
 
 namespace baton::decode {
 
@@ -26,6 +27,11 @@ DecodeSetup setup_of(const model::Instance& instance, const DecodeOptions& optio
   setup.pages = instance.pool.pages();
   setup.format = instance.pool.format();
   setup.self = self;
+  setup.limits.local_prefill_tokens = options.local_prefill_tokens;
+  setup.manifest = instance.manifest;
+  setup.prefix_caching = options.prefix_caching;
+  setup.pinned = options.pinned;
+  setup.cache_secret = options.cache_secret.empty() ? kvcache::draw_secret() : options.cache_secret;
   return setup;
 }
 
@@ -126,6 +132,10 @@ void DecodeWorker::start(const std::string& address, std::function<void()> fence
                           [this] {
                             log_.info("rebalance", {{"why", "asked for"}});
                             compute_.rebalance();
+                          },
+                      .on_seen =
+                          [this](const HeartbeatSeen& seen) {
+                            driver_.feed(SchedulerSaw{seen.prefixes_seen});
                           }});
   driver_.feed(Tick{});
 }
@@ -176,6 +186,8 @@ void DecodeWorker::act(Beat& beat) {
   heartbeat.load = beat.load;
   heartbeat.draining = beat.draining;
   heartbeat.accepted = std::move(beat.accepted);
+  heartbeat.prefixes = std::move(beat.prefixes);
+  heartbeat.pool = std::move(beat.pool);
   if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
   member_->beat(std::move(heartbeat));
 }
@@ -204,6 +216,10 @@ MetricsSnapshot DecodeWorker::metrics() {
               to_seconds(c.computing));
   count("baton_decode_tokens_total", "Tokens generated.", c.tokens);
   count("baton_decode_tokens_replayed_total", "Known tokens computed again.", c.tokens_replayed);
+  count("baton_decode_pages_kept_total", "Pages of prompts that were here, not sent or filled.",
+        c.pages_kept);
+  count("baton_decode_pages_evicted_total", "Pages kept for prompts to come that gave way.",
+        state_.cache().counts().pages_evicted);
   count("baton_mtp_drafted_tokens_total", "Drafts verified.", c.drafts_tried);
   count("baton_mtp_accepted_tokens_total", "Drafts accepted.", c.drafts_accepted);
   add_gauge(all, "baton_mtp_draft_depth", "Drafts a sequence that the last step aimed at.",

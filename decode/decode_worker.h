@@ -30,6 +30,11 @@ struct DecodeOptions {
   model::InstanceOptions instance;
   uint16_t frame_port = 0;
   uint32_t draft_tokens = 1;
+  uint32_t local_prefill_tokens = 0;
+  bool prefix_caching = true;
+  std::vector<kvcache::PinnedPrefix> pinned;
+  // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
+  std::string cache_secret;
 };
 
 // A step needs room for a row of every sequence, its drafts and some rows to fill: raises

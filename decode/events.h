@@ -1,6 +1,7 @@
 // What goes into DecodeState and what comes out of it. Thread safety: values.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -42,10 +43,13 @@ struct FormCompiled {  // the answer to CompileForm
   Forms::Key key;
   Result<std::shared_ptr<constraint::Language>> language;
 };
+struct SchedulerSaw {  // a heartbeat; so far it knows the log of prefixes
+  uint64_t position = 0;
+};
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<GatewaySaid, GatewayDown, PrefillSaid, PrefillDown, FrameLanded,
-                           Digested, StepDone, FormCompiled, Drain, Tick>;
+                           Digested, StepDone, FormCompiled, SchedulerSaw, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellGateway {
@@ -76,6 +80,8 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   Load load;
   bool draining = false;
   std::vector<std::pair<RequestId, Attempt>> accepted;
+  std::optional<PrefixChanges> prefixes;  // what the scheduler doesn't know yet
+  std::optional<PoolReport> pool;         // now and then
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellGateway, TellPrefill, DigestPages, CopyPage, Compute, CompileForm,

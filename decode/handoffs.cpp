@@ -7,18 +7,18 @@
 
 namespace baton::decode {
 
-Handoffs::Handoffs(const DecodeLimits& limits, kvcache::PagePool& pool,
+Handoffs::Handoffs(const DecodeLimits& limits, kvcache::PrefixCache& cache,
                    kvcache::HandoffReceiver& receiver, std::string frame_address, Duration lease,
                    DrawId draw)
     : limits_(limits),
-      pool_(pool),
+      cache_(cache),
       receiver_(receiver),
       frame_address_(std::move(frame_address)),
       lease_(lease),
       draw_(std::move(draw)) {}
 
 void Handoffs::start(const RequestState& request, const Peer& prefill, Duration time_left,
-                     Instant now) {
+                     std::vector<kvcache::PageName> names, Instant now) {
   check(!by_request_.contains(request.id), "a request has two jobs at once");
   JobId id;
   do {
@@ -29,6 +29,8 @@ void Handoffs::start(const RequestState& request, const Peer& prefill, Duration 
   job.prefill = prefill;
   job.tokens = static_cast<uint32_t>(request.prompt.size()) - 1;
   job.need = page_need(request, limits_);
+  job.names = std::move(names);
+  if (job.names.size() >= job.need.prompt) job.names.resize(job.need.prompt - 1);
   job.number = jobs_begun_++;
   job.wants_scores = request.report.prompt_logprobs.has_value();
   job.heard = now;
@@ -85,20 +87,29 @@ void Handoffs::message(const Peer& from, const Reserve& asked, Instant now) {
 
 void Handoffs::reserve(JobId id, Job& job, Instant now) {
   job.asked = now;
-  if (pool_.counts().free < job.need.total() + claimed_before(job, now)) {
+  const auto known = cache_.known(job.names);
+  const uint64_t own = job.need.total() - known.pages;
+  if (cache_.room() - known.idle < own + claimed_before(job, now)) {
     refuse(id, job);
     return;
   }
-  const auto session = receiver_.open(id, SessionId{draw_(), draw_()}, job.tokens, now);
+  job.kept = cache_.take(std::span(job.names).first(known.pages));
+  cache_.make_room(sent_pages(job));
+  const uint32_t tokens = job.tokens - known.pages * kPageTokens;
+  const auto session = receiver_.open(id, SessionId{draw_(), draw_()}, tokens, now);
   check(session.has_value(), "a session can't be opened though there is room for it");
   job.session = *session;
-  const auto growth = pool_.allocate(job.need.growth, kvcache::PageState::reserved);
+  const auto growth = cache_.allocate(job.need.growth, kvcache::PageState::reserved);
   check(growth.has_value(), "pages that were counted as free are not");
   for (const ReservedPage& page : *growth) job.growth.push_back(page.page);
   job.phase = Phase::receiving;
   job.refused_last = false;
   job.reserved = job.landed = now;
   answer(id, job);
+}
+
+uint32_t Handoffs::sent_pages(const Job& job) const {
+  return job.need.prompt - static_cast<uint32_t>(job.kept.size());
 }
 
 // Pages that are kept for older jobs that were refused again and again and still ask: smaller ones
@@ -120,9 +131,19 @@ bool Handoffs::holds_pages(RequestId request) const {
   return found != by_request_.end() && jobs_.at(found->second).phase != Phase::queued;
 }
 
+Handoffs::Holding Handoffs::holding(RequestId request) const {
+  const auto found = by_request_.find(request);
+  if (found == by_request_.end()) return {};
+  const Job& job = jobs_.at(found->second);
+  const auto* session = receiver_.pages(found->second);
+  const auto in_flight = session ? static_cast<uint32_t>(session->size()) : 0;
+  return {in_flight + static_cast<uint32_t>(job.kept.size() + job.growth.size()), in_flight};
+}
+
 void Handoffs::answer(JobId id, const Job& job) {
-  actions_.push_back(TellPrefill{
-      job.prefill, Reserved{id, job.session, *receiver_.pages(id), frame_address_, lease_}});
+  actions_.push_back(
+      TellPrefill{job.prefill, Reserved{id, job.session, *receiver_.pages(id), frame_address_,
+                                        lease_, static_cast<uint32_t>(job.kept.size())}});
 }
 
 void Handoffs::refuse(JobId id, Job& job) {
@@ -138,7 +159,7 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
   if (!job || job->phase == Phase::queued || job->phase == Phase::digesting) return;
   if (seal.session != job->session) return;
   job->heard = now;
-  if (seal.pages.size() != job->need.prompt) {
+  if (seal.pages.size() != sent_pages(*job)) {
     lose(seal.job, GiveUp::place_again, true, true, "prefill sealed another number of pages", now);
     return;
   }
@@ -216,7 +237,7 @@ void Handoffs::compare(JobId id, Job& job, Instant now) {
   job.resend_at = now + limits_.digest_max;
   std::vector<PageId> pages;
   for (const ReservedPage& page : *receiver_.pages(id)) pages.push_back(page.page);
-  actions_.push_back(DigestPages{id, std::move(pages), job.tokens});
+  actions_.push_back(DigestPages{id, std::move(pages), receiver_.tokens(id)});
 }
 
 void Handoffs::on(const Digested& digested, Instant now) {
@@ -243,14 +264,10 @@ void Handoffs::on(const Digested& digested, Instant now) {
       ask_again(id, job, now);
     return;
   }
-  Done done{job.request,
-            receiver_.commit(id, now),
-            std::move(job.growth),
-            job.reserved,
-            job.landed,
-            job.cached,
-            job.fetched,
-            std::move(job.kvstore)};
+  const auto kept = static_cast<uint32_t>(job.kept.size());
+  for (const PageId page : receiver_.commit(id, now)) job.kept.push_back(page);
+  Done done{job.request, std::move(job.kept), std::move(job.growth),  job.reserved, job.landed,
+            job.cached,  job.fetched,         std::move(job.kvstore), kept};
   actions_.push_back(TellPrefill{job.prefill, Commit{id, job.session}});
   done_.push_back(std::move(done));
   by_request_.erase(job.request);
@@ -289,7 +306,8 @@ void Handoffs::release(JobId id, Job& job, Instant now) {
 
 void Handoffs::free(JobId id, Job& job, Instant now) {
   receiver_.abort(id, now);
-  for (const PageId page : job.growth) pool_.release(page);
+  cache_.release(job.growth);
+  cache_.release(job.kept);
   jobs_.erase(id);
 }
 

@@ -3,11 +3,13 @@
 // A job is queued at its prefill, then receiving into reserved pages, then sealed, then digesting,
 // then over: the prompt's pages are whole and verified and committed, or the job has failed and
 // holds nothing. A reservation is all or nothing and includes the pages for the answer's first
-// tokens. One that was refused several times has its room kept from those that came later. Messages
-// may come twice, late, or not at all: each waiting state has a deadline, an unknown job is
-// answered with an Abort. Scores of the prompt's tokens are passed on as they come; a job is sealed
-// only when it has all that it asked for. Invariants: a session is open exactly for the jobs that
-// receive; only these hold growth pages. Thread safety: its owner's.
+// tokens. What the prefix cache has of the prompt is taken when it is made, and not sent; one page
+// is sent at least. One that was refused several times has its room kept from those that came
+// later. Messages may come twice, late, or not at all: each waiting state has a deadline, an
+// unknown job is answered with an Abort. Scores of the prompt's tokens are passed on as they come;
+// a job is sealed only when it has all that it asked for. Invariants: a session is open exactly for
+// the jobs that receive; only these hold growth pages and pages of the cache. Thread safety: its
+// owner's.
 #pragma once
 
 #include <functional>
@@ -19,7 +21,7 @@
 #include "decode/events.h"
 #include "decode/limits.h"
 #include "kvcache/handoff.h"
-#include "kvcache/page_pool.h"
+#include "kvcache/prefix/prefix_cache.h"
 
 namespace baton::decode {
 
@@ -27,15 +29,18 @@ using DrawId = std::function<uint64_t()>;  // 64 unpredictable bits
 
 class Handoffs {
  public:
-  // `limits`, `pool` and `receiver` must outlive it.
-  Handoffs(const DecodeLimits& limits, kvcache::PagePool& pool, kvcache::HandoffReceiver& receiver,
-           std::string frame_address, Duration lease, DrawId draw);
+  // `limits`, `cache` and `receiver` must outlive it.
+  Handoffs(const DecodeLimits& limits, kvcache::PrefixCache& cache,
+           kvcache::HandoffReceiver& receiver, std::string frame_address, Duration lease,
+           DrawId draw);
 
   // Where frames go; set before the first job if it was not known at construction.
   void set_frame_address(std::string address) { frame_address_ = std::move(address); }
 
-  // Queues the prompt at `prefill`. A request has at most one job.
-  void start(const RequestState& request, const Peer& prefill, Duration time_left, Instant now);
+  // Queues the prompt at `prefill`; what is known of the pages called `names`, its first ones, is
+  // not sent. A request has at most one job.
+  void start(const RequestState& request, const Peer& prefill, Duration time_left,
+             std::vector<kvcache::PageName> names, Instant now);
   // Ends the request's job, if there is one: frees its pages, tells its prefill.
   void cancel(RequestId request, const std::string& reason, Instant now);
 
@@ -49,12 +54,13 @@ class Handoffs {
   // What has happened since the last call.
   struct Done {
     RequestId request;
-    std::vector<PageId> prompt_pages;  // in use, with one reference, whole and verified
+    std::vector<PageId> prompt_pages;  // in use, a reference to each, whole and verified
     std::vector<PageId> growth_pages;  // reserved
     Instant reserved, landed;
     uint32_t cached = 0;   // entries that prefill has found, not computed
     uint32_t fetched = 0;  // and those of them that came from a kvstore
     std::string kvstore;   // what prefill says of it
+    uint32_t kept = 0;     // pages, from the first on, that were here already
   };
   struct Lost {
     RequestId request;
@@ -76,6 +82,11 @@ class Handoffs {
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
   bool holds_pages(RequestId request) const;
+  struct Holding {  // pages, and those of them that frames are to come for
+    uint32_t pages = 0;
+    uint32_t in_flight = 0;
+  };
+  Holding holding(RequestId request) const;
 
  private:
   enum class Phase : uint8_t { queued, receiving, sealed, digesting };
@@ -84,6 +95,8 @@ class Handoffs {
     Peer prefill;
     uint32_t tokens = 0;  // n - 1
     PageNeed need;
+    std::vector<kvcache::PageName> names;  // of its first pages, that may be taken from the cache
+    std::vector<PageId> kept;              // those that were, once pages are reserved
     Phase phase = Phase::queued;
     bool ended = false;  // held only until the shell no longer reads its pages for digests
     SessionId session;
@@ -112,6 +125,7 @@ class Handoffs {
   void refuse(JobId id, Job& job);
   void answer(JobId id, const Job& job);
   void reserve(JobId id, Job& job, Instant now);
+  uint32_t sent_pages(const Job& job) const;
   uint64_t claimed_before(const Job& job, Instant now) const;
   void compare(JobId id, Job& job, Instant now);
   void ask_again(JobId id, Job& job, Instant now);
@@ -120,7 +134,7 @@ class Handoffs {
   void free(JobId id, Job& job, Instant now);
 
   const DecodeLimits& limits_;
-  kvcache::PagePool& pool_;
+  kvcache::PrefixCache& cache_;
   kvcache::HandoffReceiver& receiver_;
   std::string frame_address_;
   Duration lease_;

@@ -21,14 +21,17 @@ static std::optional<std::string> broken_pages(const kvcache::PagePool& pool,
       return fmt::format("page {} has {} references and {} holders", page.value,
                          pool.references(page), count);
   }
-  if (not_free + pool.counts().free != pool.counts().total)
+  const PageCounts& pages = pool.counts();
+  if (not_free + pages.free + pages.cached != pages.total)
     return fmt::format("{} pages are held by nobody",
-                       pool.counts().total - pool.counts().free - not_free);
+                       pages.total - pages.free - pages.cached - not_free);
   return std::nullopt;
 }
 
 std::optional<std::string> broken_invariant(const DecodeState& state) {
-  if (auto broken = kvcache::broken_invariant(state.pool_, state.receiver_)) return broken;
+  const kvcache::PagePool& pool = state.pool();
+  if (auto broken = kvcache::broken_invariant(state.cache_)) return broken;
+  if (auto broken = kvcache::broken_invariant(pool, state.receiver_)) return broken;
 
   std::map<PageId, uint32_t> held;
   const auto hold = [&held](const std::vector<PageId>& pages) {
@@ -42,14 +45,16 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
     if (state.batch_.in_flight() && cells < sequence->cached)
       return "a running sequence has more entries than its pages hold";
     for (const PageId page : sequence->pages)
-      if (state.pool_.state(page) != kvcache::PageState::in_use)
+      if (pool.state(page) != kvcache::PageState::in_use)
         return "a running sequence has a page that is not in use";
   }
   hold(state.batch_.held_pages());
+  hold(state.cache_.pinned());
 
   size_t receiving = 0;
   for (const auto& [id, job] : state.handoffs_.jobs_) {
     hold(job.growth);
+    hold(job.kept);
     const auto* pages = state.receiver_.pages(id);
     const bool open = job.phase != Handoffs::Phase::queued;
     if (open != (pages != nullptr)) return "a job receives without a session, or has one too early";
@@ -82,7 +87,7 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
       return fmt::format("request {} has a deadline that nobody looks at", id.value);
   }
   if (at_prefill != state.handoffs_.size()) return "a request waits for a job that is not there";
-  if (auto broken = broken_pages(state.pool_, held)) return broken;
+  if (auto broken = broken_pages(pool, held)) return broken;
 
   const DecodeCounts& counts = state.counts_;
   if (counts.accepted != counts.finished + counts.cancelled + counts.given_up + state.live())

@@ -19,6 +19,9 @@ struct DecodeLimits {
   uint32_t fill_rows_min = 32;   // rows that a step keeps for prompts and replays, if there are any
   uint32_t fill_rows_max = 128;  // and gives them at most, while others wait for tokens
   uint32_t draft_tokens = 1;     // verified a step; 0: no speculation
+  // So many entries of a prompt that are not in the cache here are filled here, at most, also if a
+  // prefill was named.
+  uint32_t local_prefill_tokens = 0;
   uint32_t growth_tokens = 256;  // that a choice has room for when it is admitted, at most
   uint32_t choices_max = 16;
   uint32_t places() const { return groups * sequences_max; }
@@ -41,6 +44,7 @@ struct DecodeLimits {
   Duration alive_interval = 1s;         // a silent request tells its gateway that it lives
   Duration beat_interval = 500ms;       // heartbeats, and at once after a change, but not
   Duration beat_interval_min = 20ms;    // more often than this
+  Duration report_interval = 1s;        // of the pool, with a heartbeat
   Duration drain_max = 60s;             // then what still runs is given back to its gateway
   Duration time_max = Duration(3600s);  // of a request that names no deadline
 };

@@ -28,7 +28,8 @@ void print_help(const std::filesystem::path& folder) {
       "Usage: baton COMMAND [flags]      baton COMMAND --help\n\n"
       "  up         run a local cluster of daemons in the foreground\n"
       "  chat       talk to a running cluster from the terminal\n"
-      "  inspect    say what a checkpoint is\n\n"
+      "  inspect    say what a checkpoint is\n"
+      "  status     say what the pools of a running cluster hold\n\n"
       "The daemons can be run by hand too: gateway, scheduler, prefill, decode.\n\n"
       "Programs found:");
   for (const std::string& name : commands(folder)) std::printf(" %s", name.c_str());

@@ -52,7 +52,7 @@ Cluster::Cluster(const UpOptions& options, const Clock& clock)
   add_hangup(signals_);
   ClusterPlan plan = plan_cluster(options, processors());
   scheduler_.plan = std::move(plan.scheduler);
-  if (plan.kvstore) kvstore_.emplace().plan = std::move(*plan.kvstore);
+  for (DaemonPlan& store : plan.kvstores) kvstores_.emplace_back().plan = std::move(store);
   gateway_.plan = std::move(plan.gateway);
   for (DaemonPlan& worker : plan.workers) workers_.emplace_back().plan = std::move(worker);
 }
@@ -80,7 +80,7 @@ Result<void> Cluster::make_folder() {
 // What names of pages are made with. It lies with the pages, if these outlive the cluster: with
 // another one none of them would be found.
 Result<void> Cluster::make_secret() {
-  const bool kept = kvstore_ && !options_.kvstore_dir.empty();
+  const bool kept = !kvstores_.empty() && !options_.kvstore_dir.empty();
   const std::filesystem::path folder = kept ? std::filesystem::path(options_.kvstore_dir) : folder_;
   std::error_code ignored;  // the file says what is wrong
   std::filesystem::create_directories(folder, ignored);
@@ -114,9 +114,7 @@ Result<void> Cluster::start(Daemon& daemon) {
   } else {
     add("--scheduler", scheduler_address_);
   }
-  const bool prefill = daemon.plan.name.starts_with("prefill-");
-  if (prefill || &daemon == &gateway_) add("--cache-secret-file", secret_file_);
-  if (prefill && kvstore_) add("--kvstore-address", kvstore_address_);
+  if (&daemon != &scheduler_ && !is_kvstore(daemon)) add("--cache-secret-file", secret_file_);
   daemon.ports_file = folder_ / (daemon.plan.name + ".json");
   std::error_code ignored;
   std::filesystem::remove(daemon.ports_file, ignored);
@@ -178,7 +176,7 @@ void Cluster::tick() {
 
 void Cluster::follow_logs() {
   scheduler_.log.follow();
-  if (kvstore_) kvstore_->log.follow();
+  for (Daemon& store : kvstores_) store.log.follow();
   for (Daemon& worker : workers_) worker.log.follow();
   gateway_.log.follow();
 }
@@ -193,8 +191,12 @@ void Cluster::collect_ends() {
   };
   look(gateway_);
   for (Daemon& worker : workers_) look(worker);
-  if (kvstore_) look(*kvstore_);
+  for (Daemon& store : kvstores_) look(store);
   look(scheduler_);
+}
+
+bool Cluster::is_kvstore(const Daemon& daemon) const {
+  return std::ranges::any_of(kvstores_, [&](const Daemon& store) { return &store == &daemon; });
 }
 
 void Cluster::ended(Daemon& daemon, int status) {
@@ -212,7 +214,7 @@ void Cluster::ended(Daemon& daemon, int status) {
   const Instant now = clock_.now();
   daemon.ends.push_back(now);
   while (now - daemon.ends.front() > kEndsWindow) daemon.ends.pop_front();
-  if (daemon.ends.size() > kEndsMax && kvstore_ && &daemon == &*kvstore_) {
+  if (daemon.ends.size() > kEndsMax && is_kvstore(daemon)) {
     say(fmt::format("{} keeps ending: {}; going on without it; {}", daemon.plan.name, why, where));
     return;
   }
@@ -234,7 +236,7 @@ void Cluster::start_due() {
     }
   };
   look(scheduler_);
-  if (kvstore_) look(*kvstore_);
+  for (Daemon& store : kvstores_) look(store);
   for (Daemon& worker : workers_) look(worker);
   look(gateway_);
 }
@@ -248,16 +250,15 @@ void Cluster::when_starting() {
     const auto address = port_of(scheduler_, "grpc");
     if (!address) return;
     scheduler_address_ = *address;
-    stage_ = kvstore_ ? Stage::starting_kvstore : Stage::starting;
-    if (!kvstore_) return start_workers();
-    kvstore_->start_at = clock_.now();
-    return;
+    stage_ = Stage::starting_kvstores;
+    for (Daemon& store : kvstores_) store.start_at = clock_.now();
   }
-  if (stage_ == Stage::starting_kvstore) {
-    const auto address = port_of(*kvstore_, "store");
-    if (!address) return;
-    kvstore_address_ = *address;
-    keep_port(*kvstore_, "--port", *address);
+  if (stage_ == Stage::starting_kvstores) {
+    for (Daemon& store : kvstores_) {
+      const auto address = port_of(store, "store");
+      if (!address) return;
+      keep_port(store, "--port", *address);
+    }
     stage_ = Stage::starting;
     return start_workers();
   }
@@ -307,7 +308,8 @@ bool Cluster::ask_to_end(Daemon& daemon) {
   return true;
 }
 
-// The gateway has ended: workers; these have ended: the kvstore, then the scheduler; then the loop.
+// The gateway has ended: workers; these have ended: the kvstores, then the scheduler; then the
+// loop.
 void Cluster::drain_next() {
   if (clock_.now() > deadline_) {
     say("some daemons did not drain in time and are killed");
@@ -318,7 +320,9 @@ void Cluster::drain_next() {
   if (gateway_.process) return;
   bool left = false;
   for (Daemon& worker : workers_) left = ask_to_end(worker) || left;
-  if (left || (kvstore_ && ask_to_end(*kvstore_)) || ask_to_end(scheduler_)) return;
+  if (left) return;
+  for (Daemon& store : kvstores_) left = ask_to_end(store) || left;
+  if (left || ask_to_end(scheduler_)) return;
   io_.stop();
 }
 

@@ -1,9 +1,9 @@
 // Cluster: starts the daemons of a plan in order, waits for a token, keeps them running, drains.
 //
-// The scheduler first, then the kvstore if there is one, then workers and gateway together. Before
-// the cluster is ready the end of any daemon is a failed start. Afterwards one that ends is started
-// again (a worker with a new incarnation); one that keeps dying ends the cluster, but for the
-// kvstore, which nobody needs. Draining goes from the front backwards: gateway, workers, kvstore,
+// The scheduler first, then the kvstores if there are any, then workers and gateway together.
+// Before the cluster is ready the end of any daemon is a failed start. Afterwards one that ends is
+// started again (a worker with a new incarnation); one that keeps dying ends the cluster, but for a
+// kvstore, which nobody needs. Draining goes from the front backwards: gateway, workers, kvstores,
 // scheduler. Nothing is left behind: no child, no file. Thread: the caller's.
 #pragma once
 
@@ -32,7 +32,7 @@ class Cluster {
   int run();
 
  private:
-  enum class Stage { starting_scheduler, starting_kvstore, starting, ready, draining };
+  enum class Stage { starting_scheduler, starting_kvstores, starting, ready, draining };
   struct Daemon {
     DaemonPlan plan;
     std::filesystem::path ports_file;
@@ -54,6 +54,7 @@ class Cluster {
   void when_starting();
   Result<void> make_secret();
   void start_workers();
+  bool is_kvstore(const Daemon& daemon) const;
   void keep_port(Daemon& daemon, const std::string& flag, const std::string& address);
   void drain(int status);
   void drain_next();
@@ -66,11 +67,10 @@ class Cluster {
   const Clock& clock_;
   std::filesystem::path folder_;  // of ports files, and of logs that have no other place
   Daemon scheduler_;
-  std::optional<Daemon> kvstore_;
+  std::vector<Daemon> kvstores_;
   std::vector<Daemon> workers_;
   Daemon gateway_;
   std::string scheduler_address_;
-  std::string kvstore_address_;
   std::filesystem::path secret_file_;  // of the names of pages
   Stage stage_ = Stage::starting_scheduler;
   Instant deadline_;

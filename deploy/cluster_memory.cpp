@@ -30,7 +30,7 @@ uint64_t buffer_bytes(const checkpoint::ModelConfig& c, const parallel::Layout& 
 
 double ClusterMemory::total() const {
   return static_cast<double>(weights) + static_cast<double>(instances) * static_cast<double>(pool) +
-         static_cast<double>(processes) + static_cast<double>(kvstore);
+         static_cast<double>(processes) + static_cast<double>(kvstores);
 }
 
 ClusterMemory cluster_memory(const UpOptions& options, const checkpoint::Summary& summary,
@@ -41,7 +41,7 @@ ClusterMemory cluster_memory(const UpOptions& options, const checkpoint::Summary
   memory.weights = weight_bytes(summary, *mode);
   memory.pool = options.kv_memory;
   const bool store = options.kvstore && options.prefix_caching && !options.single_process;
-  memory.kvstore = store ? options.kvstore_memory : 0;
+  memory.kvstores = store ? options.kvstores * options.kvstore_memory : 0;
   for (const parallel::Layout& layout : layouts) {
     const uint64_t ranks = uint64_t{layout.instances} * layout.ranks();
     memory.instances += layout.instances;
@@ -56,12 +56,12 @@ Result<void> check_fits(const ClusterMemory& memory, uint64_t there) {
   if (memory.total() <= static_cast<double>(there)) return {};
   return fail(
       ErrorCode::resource_exhausted,
-      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, a kvstore of {:.1f}, {} "
+      "this cluster needs {:.1f} GiB (weights {:.1f}, {} pools of {:.1f}, kvstores of {:.1f}, {} "
       "ranks with {:.1f} for their steps), and the machine has {:.1f}; lower --kv-memory, "
       "--kvstore-memory, --max-num-batched-tokens or the layouts",
       gib(memory.total()), gib(static_cast<double>(memory.weights)), memory.instances,
-      gib(static_cast<double>(memory.pool)), gib(static_cast<double>(memory.kvstore)), memory.ranks,
-      gib(static_cast<double>(memory.processes)), gib(static_cast<double>(there)));
+      gib(static_cast<double>(memory.pool)), gib(static_cast<double>(memory.kvstores)),
+      memory.ranks, gib(static_cast<double>(memory.processes)), gib(static_cast<double>(there)));
 }
 
 }  // namespace baton::deploy

@@ -21,7 +21,7 @@ struct ClusterMemory {
   uint64_t pool = 0;  // of one instance
   uint64_t ranks = 0;
   uint64_t processes = 0;  // of all ranks: programs and buffers
-  uint64_t kvstore = 0;    // pages of the kvstore in memory
+  uint64_t kvstores = 0;   // their pages in memory
 
   double total() const;  // bytes; no overflow
 };

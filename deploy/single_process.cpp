@@ -127,6 +127,9 @@ Result<void> AllRoles::start_decode() {
   decode::DecodeOptions options;
   options.instance = instance_options(up_, up_.decode, "decode-0");
   options.draft_tokens = up_.draft_tokens;
+  options.local_prefill_tokens = up_.local_prefill_tokens;
+  options.prefix_caching = up_.prefix_caching;
+  options.cache_secret = cache_secret_;
   decode::fit_rows(options);
   BATON_TRY(instance, model::Instance::open(options.instance, parallel::lone_port(), clock_));
   decode_instance_ = std::move(instance);

@@ -89,17 +89,27 @@ void add_cluster_options(CLI::App& app, UpOptions& o) {
       ->check(CLI::Range(0, 8))
       ->capture_default_str();
   app.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", o.prefix_caching,
-               "prefill keeps pages of prompts for others that begin the same [on]");
+               "workers keep pages of prompts for others that begin the same [on]");
+  app.add_option("--pin-prefix-file", o.pin_prefix_file,
+                 "prefixes that workers keep once they have them, as far as half of their cache: "
+                 "a JSON object {\"token_ids\": [...], \"tenant\": \"\", \"cache_salt\": \"\"} a "
+                 "line [none]")
+      ->type_name("FILE");
   app.add_flag("--kvstore,!--no-kvstore", o.kvstore,
-               "keep such pages in a daemon of their own too, for all prefill instances [on]");
-  add_bytes_option(app, "--kvstore-memory", o.kvstore_memory, "pages that it keeps in memory");
+               "keep such pages in daemons of their own too, for all prefill instances [on]");
+  app.add_option("--kvstores", o.kvstores, "how many such daemons share the pages")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  add_bytes_option(app, "--kvstore-memory", o.kvstore_memory, "pages that each keeps in memory");
   app.add_option("--kvstore-dir", o.kvstore_dir,
-                 "folder for pages on disk; they outlive the cluster [none: memory only]")
+                 "folder for pages on disk, of each kvstore in a folder of its own there; they "
+                 "outlive the cluster [none: memory only]")
       ->type_name("DIR");
   add_bytes_option(app, "--kvstore-disk", o.kvstore_disk,
-                   "pages that it keeps on disk, if there is a folder");
+                   "pages that each keeps on disk, if there is a folder");
   app.add_option("--local-prefill-tokens", o.local_prefill_tokens,
-                 "prompts of up to that many tokens are prefilled by decode itself")
+                 "prompts of which decode lacks that many tokens at most are prefilled by decode "
+                 "itself")
       ->capture_default_str();
   app.add_option("--rebalance-period", o.rebalance_s,
                  "seconds between two plans of where experts lie, by load; 0: only on demand")
@@ -226,16 +236,20 @@ void add_workers(ClusterPlan& plan, const UpOptions& o, const std::string& role,
     if (role == "decode") {
       worker.command.push_back("--draft-tokens");
       worker.command.push_back(std::to_string(o.draft_tokens));
+      worker.command.push_back("--local-prefill-tokens");
+      worker.command.push_back(std::to_string(o.local_prefill_tokens));
     }
-    if (role == "prefill" && !o.prefix_caching)
-      worker.command.push_back("--no-enable-prefix-caching");
+    if (role == "prefill") worker.command.push_back(o.kvstore ? "--kvstore" : "--no-kvstore");
+    if (!o.pin_prefix_file.empty())
+      worker.command.insert(worker.command.end(), {"--pin-prefix-file", o.pin_prefix_file});
+    if (!o.prefix_caching) worker.command.push_back("--no-enable-prefix-caching");
     plan.workers.push_back(std::move(worker));
   }
 }
 
-DaemonPlan plan_kvstore(const UpOptions& o) {
+DaemonPlan plan_kvstore(const UpOptions& o, uint32_t number) {
   DaemonPlan store;
-  store.name = "kvstore-0";
+  store.name = fmt::format("kvstore-{}", number);
   store.command = {program("baton-kvstore"),
                    "--name",
                    store.name,
@@ -247,7 +261,8 @@ DaemonPlan plan_kvstore(const UpOptions& o) {
                    std::to_string(o.kvstore_memory)};
   if (!o.kvstore_dir.empty()) {
     store.command.insert(store.command.end(),
-                         {"--dir", o.kvstore_dir, "--disk", std::to_string(o.kvstore_disk)});
+                         {"--dir", std::filesystem::path(o.kvstore_dir) / store.name, "--disk",
+                          std::to_string(o.kvstore_disk)});
   }
   return store;
 }
@@ -256,7 +271,8 @@ DaemonPlan plan_kvstore(const UpOptions& o) {
 
 std::optional<int> parse_up_options(UpOptions& options, int argc, char** argv) {
   CLI::App app(
-      "Runs a local cluster of daemons in the foreground: gateway, scheduler, kvstore, prefill and "
+      "Runs a local cluster of daemons in the foreground: gateway, scheduler, kvstores, prefill "
+      "and "
       "decode workers. Prints `ready http://HOST:PORT` (https with TLS) when a token has been "
       "produced; "
       "SIGTERM drains.");
@@ -314,7 +330,8 @@ ClusterPlan plan_cluster(const UpOptions& o, std::span<const Processor> there) {
   plan.scheduler = {"scheduler",
                     {program("baton-scheduler"), "--host", "127.0.0.1", "--local-prefill-tokens",
                      std::to_string(o.local_prefill_tokens)}};
-  if (o.kvstore && o.prefix_caching) plan.kvstore = plan_kvstore(o);
+  for (uint32_t i = 0; o.kvstore && o.prefix_caching && i < o.kvstores; ++i)
+    plan.kvstores.push_back(plan_kvstore(o, i));
   const auto of_prefill = std::span(processors).first(layouts[0].instances);
   const auto of_decode = std::span(processors).subspan(layouts[0].instances);
   add_workers(plan, o, "prefill", layouts[0], of_prefill);

@@ -31,10 +31,12 @@ struct UpOptions {
   uint32_t max_num_batched_tokens = 512;
   uint32_t draft_tokens = 1;
   bool prefix_caching = true;
-  bool kvstore = true;  // with prefix_caching only
-  size_t kvstore_memory = size_t{256} << 20;
-  std::string kvstore_dir;  // empty: pages in memory only
-  size_t kvstore_disk = size_t{8} << 30;
+  bool kvstore = true;          // with prefix_caching only
+  std::string pin_prefix_file;  // empty: none
+  uint32_t kvstores = 1;
+  size_t kvstore_memory = size_t{256} << 20;  // of each
+  std::string kvstore_dir;                    // empty: pages in memory only
+  size_t kvstore_disk = size_t{8} << 30;      // of each
   uint32_t rebalance_s = 600;
   uint32_t rearrange_s = 60;  // of prefill
   uint32_t local_prefill_tokens = 0;
@@ -62,7 +64,7 @@ struct DaemonPlan {
 
 struct ClusterPlan {
   DaemonPlan scheduler;
-  std::optional<DaemonPlan> kvstore;
+  std::vector<DaemonPlan> kvstores;
   std::vector<DaemonPlan> workers;
   DaemonPlan gateway;
 };

@@ -3,7 +3,8 @@
 // It knows the job's pages in the sender's own pool and how far each layer is computed, and names
 // the frames that may be posted: a block is final for a layer once all its tokens, or on the last
 // page all the tokens there are, are computed in that layer. The MTP layer is simply the last
-// layer. Invariant: a frame is named by layer_finished() once; after that only by resend(). It
+// layer. Of pages that the receiver keeps nothing is named; frames count pages behind these.
+// Invariant: a frame is named by layer_finished() once; after that only by resend(). It
 // reads no byte; transport/ sends them. Thread safety: its owner's thread only.
 #pragma once
 
@@ -29,7 +30,8 @@ struct OutgoingFrame {
 class HandoffSender {
  public:
   // `pages` are the job's pages here, for `tokens` = n - 1 entries. Error: invalid_argument if the
-  // receiver reserved another number of pages.
+  // receiver reserved another number of pages than those that it doesn't keep; it may
+  // not keep all.
   static Result<HandoffSender> start(const Reserved& reserved, std::vector<PageId> pages,
                                      uint32_t tokens, PageFormat format);
 
@@ -44,12 +46,16 @@ class HandoffSender {
   // The job's page number `index`, of which no frame was named yet, lies elsewhere.
   void replace_page(uint32_t index, PageId page);
 
-  bool all_posted() const { return named_ == size_t{format_.layers} * pages_.size(); }
+  bool all_posted() const { return named_ == size_t{format_.layers} * sent().size(); }
 
   JobId job() const { return reserved_.job; }
   SessionId session() const { return reserved_.session; }
   const std::string& frame_address() const { return reserved_.frame_address; }
   const std::vector<PageId>& pages() const { return pages_; }
+  // Those that the receiver does not keep, and how many entries they have.
+  std::span<const PageId> sent() const { return std::span(pages_).subspan(reserved_.kept); }
+  uint32_t sent_tokens() const { return tokens_ - reserved_.kept * kPageTokens; }
+  uint32_t kept() const { return reserved_.kept; }
 
  private:
   HandoffSender(const Reserved& reserved, std::vector<PageId> pages, uint32_t tokens,

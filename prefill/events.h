@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "kvcache/client/orders.h"
 #include "kvcache/sender.h"
-#include "kvcache/store/orders.h"
 #include "model/runner.h"
 #include "proto/cluster.h"
 #include "proto/handoff.h"
@@ -44,7 +44,10 @@ struct Digested {  // the answer to DigestPages
 struct SchedulerSaw {  // a heartbeat; so far it knows the log of prefixes
   uint64_t position = 0;
 };
-struct StoreHeld {  // the answer to LookUpPages; nothing: the kvstore can't be asked
+struct StoresKnown {  // so many kvstores are there to be asked; none at first
+  size_t stores = 0;
+};
+struct StoreHeld {  // the answer to LookUpPages; nothing: no kvstore can be asked
   kvcache::StoreOrder order;
   std::optional<uint32_t> pages;
 };
@@ -63,8 +66,8 @@ struct PagesKept {  // the answer to KeepPages
 struct Drain {};  // SIGTERM, or fenced: nothing new; Drained follows, to each Drain
 struct Tick {};
 using Event = std::variant<DecodeSaid, DecodeDown, LayerDone, StepDone, FramesWritten,
-                           FramesDropped, Digested, SchedulerSaw, StoreHeld, StoreReadBegan,
-                           StorePageCame, StoreReadEnded, PagesKept, Drain, Tick>;
+                           FramesDropped, Digested, SchedulerSaw, StoresKnown, StoreHeld,
+                           StoreReadBegan, StorePageCame, StoreReadEnded, PagesKept, Drain, Tick>;
 
 // Actions, to be done in order.
 struct TellDecode {
@@ -92,20 +95,20 @@ struct DigestPages {  // page_digest of each; they stay as they are until Digest
   std::vector<PageId> pages;
   uint32_t tokens = 0;  // over all pages: the last may be partial
 };
-struct LookUpPages {  // how many of them, from the first on, does the kvstore hold?
+struct LookUpPages {  // how many of them, from the first on, do the kvstores hold?
   kvcache::StoreOrder order;
-  std::vector<kvcache::PageName> names;
+  kvcache::PromptPages pages;
 };
 struct ReadPages {  // page by page, into pages that nobody else reads or writes until the end
   kvcache::StoreOrder order;
-  std::vector<kvcache::PageName> names;
-  std::vector<PageId> pages;
+  kvcache::PromptPages pages;
+  std::vector<PageId> into;
 };
 struct ForgetStoreOrder {  // before the next action: its pages become others'
   kvcache::StoreOrder order;
   bool late = false;  // it has not been answered in time
 };
-struct KeepPages {  // in the kvstore; one at a time; they stay as they are until PagesKept
+struct KeepPages {  // in kvstores; one at a time; they stay as they are until PagesKept
   std::vector<kvcache::KeptPage> pages;
 };
 struct Beat {  // the shell adds who it is, and now and then its metrics
@@ -115,6 +118,7 @@ struct Beat {  // the shell adds who it is, and now and then its metrics
   // goes between two beats would stay charged to this instance for as long as its request runs.
   std::vector<std::pair<RequestId, Attempt>> accepted;
   std::optional<PrefixChanges> prefixes;  // what the scheduler doesn't know yet
+  std::optional<PoolReport> pool;         // now and then
 };
 struct Drained {};  // nothing is left: the process may end
 using Action = std::variant<TellDecode, Compute, PostFrames, ForgetFrames, CopyPage, DigestPages,

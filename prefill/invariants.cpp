@@ -83,6 +83,7 @@ std::optional<std::string> broken_invariant(const PrefillState& state) {
     keeps += batch.pages.size();
     for (const PageId page : batch.held) ++held[page];
   }
+  for (const PageId page : state.cache_.pinned()) ++held[page];
   if (keeps > state.setup_.limits.keep_pages_max) return "too many pages wait for the kvstore";
   if (state.keeps_holding() > state.setup_.pages / state.setup_.limits.keep_share)
     return "what waits for the kvstore holds too much of the pool";

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "kvcache/client/orders.h"
 #include "kvcache/prefix/page_name.h"
 #include "kvcache/sender.h"
-#include "kvcache/store/orders.h"
 #include "proto/handoff.h"
 
 namespace baton::prefill {
@@ -29,7 +29,8 @@ struct StoreVisit {
   kvcache::StoreOrder order;
   uint32_t first = 0;   // of the job's pages: the next one to come,
   uint32_t end = 0;     // and the one after the last
-  bool served = false;  // the read did not only wait its turn
+  bool served = false;  // the read did not only wait its turn,
+  Instant served_at;    // since then
   uint32_t came = 0;
   uint32_t fetched = 0;  // entries that came
   Instant begun;

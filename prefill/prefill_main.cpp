@@ -50,10 +50,26 @@ int main(int argc, char** argv) {
   app.add_option("--cache-secret-file", secret_file,
                  "its contents keep the prefixes of tenants apart; instances that are to know each "
                  "other's prefixes share it [one is drawn at start]");
-  app.add_option("--kvstore-address", prefill.kvstore,
-                 "host:port of a kvstore, which keeps pages for all instances that share the "
-                 "secret [none]");
+  app.add_flag("--kvstore,!--no-kvstore", prefill.kvstore,
+               "use the kvstores that the scheduler knows, which keep pages for all instances that "
+               "share the secret [on]");
+  app.add_option("--kvstore-address", prefill.kvstores,
+                 "host:port of a kvstore, more behind commas: these and no others are used [those "
+                 "that the scheduler knows]")
+      ->delimiter(',');
+  std::string pin_file;
+  app.add_option(
+         "--pin-prefix-file", pin_file,
+         "prefixes that stay in the cache once they are there, as far as half of it: a "
+         "JSON object {\"token_ids\": [...], \"tenant\": \"\", \"cache_salt\": \"\"} a line "
+         "[none]")
+      ->type_name("FILE");
   if (const auto status = baton::parse_options(app, argc, argv)) return *status;
+  if (!pin_file.empty()) {
+    auto pins = baton::kvcache::load_pinned_prefixes(pin_file);
+    if (!pins) return baton::report_failure("baton-prefill", pins.error());
+    prefill.pinned = std::move(*pins);
+  }
   if (!secret_file.empty()) {
     auto secret = baton::kvcache::load_secret(secret_file);
     if (!secret) return baton::report_failure("baton-prefill", secret.error());

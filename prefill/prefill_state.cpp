@@ -14,7 +14,9 @@ PrefillState::PrefillState(PrefillSetup setup)
     : setup_(std::move(setup)),
       namer_(setup_.manifest, setup_.cache_secret),
       cache_({.pages = setup_.pages}, setup_.prefix_caching),
-      costs_(setup_.limits.store_costs) {}
+      costs_(setup_.limits.store_costs) {
+  pin_all(cache_, namer_, setup_.pinned);
+}
 
 Actions PrefillState::step(const Event& event, Instant now) {
   now_ = now;
@@ -131,8 +133,9 @@ void PrefillState::message(LinkId link, const Commit& commit) {
   if (found->second.phase != JobPhase::sealed) return;  // only what was sealed can be committed
   ++counts_.committed;
   const Job& job = found->second;
-  counts_.handoffs.committed(job.pages.size() * setup_.format.page_bytes(), now_ - job.posted_first,
-                             now_ - job.posted_at);
+  counts_.pages_not_sent += job.sender->kept();
+  counts_.handoffs.committed(job.sender->sent().size() * setup_.format.page_bytes(),
+                             now_ - job.posted_first, now_ - job.posted_at);
   end(found);
 }
 
@@ -317,7 +320,9 @@ void PrefillState::if_all_posted(Job& job) {
   job.wake = now_ + setup_.limits.frames_max;
   arm(job.wake);
   job.digesting = true;
-  actions_.push_back(DigestPages{job.order.job, job.pages, job.entries()});
+  const auto sent = job.sender->sent();
+  actions_.push_back(
+      DigestPages{job.order.job, {sent.begin(), sent.end()}, job.sender->sent_tokens()});
 }
 
 // ---- frames, digests, seal ---------------------------------------------------------------------

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/observe/bucket_counts.h"
+#include "kvcache/prefix/pinned_prefix.h"
 #include "kvcache/prefix/prefix_cache.h"
 #include "kvcache/prefix/prefix_news.h"
 #include "prefill/chunk_plan.h"
@@ -52,6 +53,7 @@ struct PrefillLimits {
   Duration commit_max = 30s;    // from the seal to the commit; then the job is aborted
   Duration beat_interval = 500ms;
   Duration beat_interval_min = 20ms;
+  Duration report_interval = 1s;  // of the pool, with a heartbeat
   Duration drain_max = 60s;
   uint32_t store_pages_max = 4096;    // that are asked of the kvstore at a time
   Duration store_lookup_max = 500ms;  // for the kvstore to say what it holds; then all is computed
@@ -69,7 +71,7 @@ struct PrefillSetup {
   Manifest manifest;         // what prefixes are named by, besides their tokens
   std::string cache_secret;  // of the server: keeps tenants' prefixes apart
   bool prefix_caching = true;
-  bool kvstore = false;  // there is one
+  std::vector<kvcache::PinnedPrefix> pinned;  // prefixes that stay once they are there
   uint32_t vocab_size = 0;
   uint32_t context_max = 0;
   uint32_t alternatives_max = 20;  // to each token of a prompt that is scored
@@ -99,6 +101,7 @@ struct PrefillCounts {
   uint64_t frames_posted = 0;
   uint64_t frames_posted_again = 0;
   uint64_t reservations_refused = 0;
+  uint64_t pages_not_sent = 0;  // of jobs that were committed: decode had them
   StoreUseCounts store;
   HandoffFigures handoffs;
 };
@@ -118,6 +121,7 @@ class PrefillState {
   size_t jobs() const { return jobs_.size(); }
   size_t jobs_unreserved() const;  // decode has no pages for them yet
   size_t jobs_in_flight() const;   // all is computed, decode hasn't committed
+  PoolReport pool_report() const;
   const PrefillCounts& counts() const { return counts_; }
   const StoreCosts& costs() const { return costs_; }
 
@@ -136,6 +140,7 @@ class PrefillState {
   void on(const FramesDropped& dropped);
   void on(const Digested& digested);
   void on(const SchedulerSaw& saw);
+  void on(const StoresKnown& known) { stores_ = known.stores; }
   void on(const StoreHeld& held);
   void on(const StoreReadBegan& began);
   void on(const StorePageCame& came);
@@ -168,6 +173,7 @@ class PrefillState {
   void leave(Job& job);         // gives back pages, forgets frames
   void bury(JobId job);
   void visit_store(Job& job);
+  kvcache::PromptPages prompt_pages(const Job& job, uint32_t first, uint32_t pages) const;
   Job* at_store(const kvcache::StoreOrder& order, StorePhase phase);
   void leave_store(Job& job, std::string says);
   void end_reading(Job& job, bool late);
@@ -192,6 +198,7 @@ class PrefillState {
   kvcache::PageNamer namer_;
   kvcache::PrefixCache cache_;
   kvcache::PrefixNews news_{kvcache::PrefixNewsLimits{}};
+  Instant report_due_{};
   Instant news_due_{};  // again, if the scheduler doesn't answer to the last
   Map jobs_;
   scheduler::FairShare fair_;
@@ -201,6 +208,7 @@ class PrefillState {
   std::set<JobId> tombstones_;
   std::deque<std::pair<Instant, JobId>> tombstone_ends_;
   StoreCosts costs_;
+  size_t stores_ = 0;
   uint64_t store_orders_ = 0;
   std::deque<KeepBatch> keeps_;  // the first is being written if `keeping_`
   bool keeping_ = false;

@@ -20,14 +20,20 @@ std::string pages_text(uint32_t pages) {
 
 }  // namespace
 
+kvcache::PromptPages PrefillState::prompt_pages(const Job& job, uint32_t first,
+                                                uint32_t pages) const {
+  const auto& full = job.names.full;
+  const auto names = std::span(full).subspan(first, pages);
+  return {first, full[kvcache::head_of_run(first)], {names.begin(), names.end()}};
+}
+
 // The job has entered the window: what lies behind the pages that were found here?
 void PrefillState::visit_store(Job& job) {
   job.store = {};
   const auto full = static_cast<uint32_t>(job.names.full.size());
   const uint32_t first = job.computed / kPageTokens;
-  if (!setup_.kvstore || !job.reads_cache || first >= full) return;
+  if (stores_ == 0 || !job.reads_cache || first >= full) return;
   const uint32_t pages = std::min(full - first, setup_.limits.store_pages_max);
-  const auto names = std::span(job.names.full).subspan(first, pages);
   job.store.phase = StorePhase::asked;
   job.store.order = {job.order.job, ++store_orders_};
   job.store.first = first;
@@ -37,7 +43,7 @@ void PrefillState::visit_store(Job& job) {
   arm(job.store.deadline);
   ++counts_.store.lookups;
   counts_.store.queried_tokens += uint64_t{pages} * kPageTokens;
-  actions_.push_back(LookUpPages{job.store.order, {names.begin(), names.end()}});
+  actions_.push_back(LookUpPages{job.store.order, prompt_pages(job, first, pages)});
 }
 
 Job* PrefillState::at_store(const kvcache::StoreOrder& order, StorePhase phase) {
@@ -78,14 +84,15 @@ void PrefillState::on(const StoreHeld& held) {
   store.begun = now_;
   store.deadline = now_ + costs_.read_limit(pages);
   arm(store.deadline);
-  const auto names = std::span(job->names.full).subspan(store.first, pages);
   const auto into = std::span(job->pages).subspan(store.first, pages);
   actions_.push_back(
-      ReadPages{store.order, {names.begin(), names.end()}, {into.begin(), into.end()}});
+      ReadPages{store.order, prompt_pages(*job, store.first, pages), {into.begin(), into.end()}});
 }
 
 void PrefillState::on(const StoreReadBegan& began) {
-  if (Job* job = at_store(began.order, StorePhase::reading)) job->store.served = true;
+  Job* job = at_store(began.order, StorePhase::reading);
+  if (!job || std::exchange(job->store.served, true)) return;
+  job->store.served_at = now_;
 }
 
 // The next page is whole: it is posted at once, and others may take it.
@@ -99,7 +106,7 @@ void PrefillState::on(const StorePageCame& came) {
   job->cached += tokens;
   job->store.fetched += tokens;
   ++job->store.came;
-  job->store.served = true;
+  if (!std::exchange(job->store.served, true)) job->store.served_at = job->store.begun;
   counts_.store.hit_tokens += tokens;
   publish_pages(cache_, *job);
   if (job->store.first == job->store.end) end_reading(*job, false);
@@ -115,7 +122,7 @@ void PrefillState::end_reading(Job& job, bool late) {
   const Duration took = now_ - store.begun;
   const uint32_t wanted = store.came + store.end - store.first;
   // Waiting for others' reads says nothing of what a page costs.
-  if (store.served) costs_.read(store.came, took, now_);
+  if (store.served) costs_.read(store.came, now_ - store.served_at, now_);
   std::string says = fmt::format("{} of {} were read from the kvstore in {:.1f} ms", store.came,
                                  pages_text(wanted), ms(took));
   if (const auto computing = costs_.computing(wanted))
@@ -155,11 +162,13 @@ void PrefillState::forget_store(Job& job) {
 // The job has listed its pages from `listed` on. Full ones that are its own, and not from the store
 // itself, are kept there; all pages before them are held meanwhile, as always in the index.
 void PrefillState::keep_pages(const Job& job, size_t listed) {
-  if (!setup_.kvstore || !job.reads_cache) return;
+  if (stores_ == 0 || !job.reads_cache) return;
   KeepBatch batch;
   for (size_t i = listed; i < std::min(job.listed.size(), job.names.full.size()); ++i) {
     if (job.listed[i] != job.pages[i]) continue;  // somebody else has computed the same
-    batch.pages.push_back({job.names.full[i], job.pages[i], static_cast<uint32_t>(i)});
+    const auto depth = static_cast<uint32_t>(i);
+    const auto& head = job.names.full[kvcache::head_of_run(depth)];
+    batch.pages.push_back({job.names.full[i], job.pages[i], depth, head});
   }
   if (batch.pages.empty()) return;
   if (draining_) {

@@ -1,7 +1,10 @@
 // What PrefillState does when it is time: deadlines, signs of life, heartbeats.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "kvcache/pool_report.h"
 #include "prefill/prefill_state.h"
 
 namespace baton::prefill {
@@ -104,14 +107,52 @@ void PrefillState::beat() {
     return;
   beat_due_ = false;
   last_beat_ = now_;
-  Beat beat{load(), draining_, std::exchange(ended_, {}), std::nullopt};
+  Beat beat{load(), draining_, std::exchange(ended_, {}), std::nullopt, std::nullopt};
   for (const auto& [id, job] : jobs_)
     if (!job.ended) beat.accepted.emplace_back(job.order.request, job.order.attempt);
   if (cache_.enabled() && now_ >= news_due_) {
     beat.prefixes = news_.next(cache_.index());
     news_due_ = now_ + limits.beat_interval;
   }
+  if (now_ >= report_due_) {
+    beat.pool = pool_report();
+    report_due_ = now_ + limits.report_interval;
+  }
   actions_.push_back(std::move(beat));
+}
+
+PoolReport PrefillState::pool_report() const {
+  kvcache::PoolTally tally(now_);
+  uint32_t in_flight = 0;
+  for (const auto& [_, entry] : jobs_) {
+    const Job& job = entry;
+    tally.holds(job.order.tenant, job.pages.size());
+    if (job.sender) in_flight += static_cast<uint32_t>(job.sender->sent().size());
+    if (job.ended) continue;
+    const auto waits = [&](const char* what, Instant since, Instant deadline) {
+      tally.waits(fmt::format("request {:016x} {}", job.order.request.value, what), since,
+                  std::min(deadline, job.deadline));
+    };
+    if (job.store.phase != StorePhase::none)
+      waits("waits for the kvstore", job.store.begun, job.store.deadline);
+    switch (job.phase) {
+      case JobPhase::queued:
+        waits("waits for a place in the window", job.accepted, job.deadline);
+        break;
+      case JobPhase::reserving:
+        waits("waits for pages at decode", job.wake - setup_.limits.reserve_timeout, job.wake);
+        break;
+      case JobPhase::computing:
+        break;
+      case JobPhase::posted:
+        waits("waits for its frames to be written", job.posted_at, job.wake);
+        break;
+      case JobPhase::sealed:
+        waits("waits for decode's commit", job.sealed_at, job.sealed_at + setup_.limits.commit_max);
+        break;
+    }
+  }
+  return tally.report(in_flight, cache_.pinned().size());
 }
 
 }  // namespace baton::prefill

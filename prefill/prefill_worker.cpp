@@ -17,8 +17,8 @@ PrefillSetup setup_of(const model::Instance& instance, const PrefillOptions& pre
   PrefillSetup setup;
   setup.manifest = instance.manifest;
   setup.prefix_caching = prefill.prefix_caching;
+  setup.pinned = prefill.pinned;
   setup.cache_secret = prefill.cache_secret.empty() ? kvcache::draw_secret() : prefill.cache_secret;
-  setup.kvstore = !prefill.kvstore.empty();
   setup.limits.chunk_tokens = options.max_batched_tokens;
   setup.limits.groups = instance.layout.dp;
   setup.limits.sequences_max = options.max_num_seqs;
@@ -67,6 +67,13 @@ void add_store_metrics(MetricsSnapshot& all, const StoreUseCounts& use,
         client.failures);
 }
 
+// Stores that nobody but their addresses names.
+std::vector<kvcache::StoreAt> named(const std::vector<std::string>& addresses) {
+  std::vector<kvcache::StoreAt> stores;
+  for (const std::string& address : addresses) stores.push_back({address, address});
+  return stores;
+}
+
 }  // namespace
 
 PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock& clock, Log log,
@@ -76,6 +83,7 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
       log_(std::move(log)),
       instance_(instance),
       options_(options.instance),
+      kvstores_(named(options.kvstores)),
       connector_(connector),
       self_(entropy()),
       state_(setup_of(instance, options, self_)),
@@ -89,7 +97,7 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                  for (const SessionId session : sessions) driver_.feed(FramesDropped{session});
                }},
           &running_digests_)),
-      store_(make_store(options, clock)),
+      stores_(make_stores(options, clock)),
       links_(
           executor,
           [this](LinkId from, ToPrefill message) {
@@ -112,13 +120,11 @@ PrefillWorker::PrefillWorker(boost::asio::any_io_executor executor, const Clock&
                       driver_.feed(StepDone{step, std::move(results)});
                     }}) {}
 
-std::unique_ptr<kvcache::StoreClient> PrefillWorker::make_store(const PrefillOptions& options,
+std::unique_ptr<kvcache::StoreGroup> PrefillWorker::make_stores(const PrefillOptions& options,
                                                                 const Clock& clock) {
-  if (options.kvstore.empty()) return nullptr;
-  kvcache::StoreClientOptions store;
-  store.address = options.kvstore;
-  return std::make_unique<kvcache::StoreClient>(
-      executor_, std::move(store), instance_.pool, clock, log_,
+  if (!options.prefix_caching || (!options.kvstore && options.kvstores.empty())) return nullptr;
+  return std::make_unique<kvcache::StoreGroup>(
+      executor_, kvcache::StoreClientOptions{}, instance_.pool, clock, log_,
       kvcache::StoreClientEvents{
           .on_held =
               [this](kvcache::StoreOrder order, std::optional<uint32_t> pages) {
@@ -130,6 +136,11 @@ std::unique_ptr<kvcache::StoreClient> PrefillWorker::make_store(const PrefillOpt
           .on_kept = [this](uint32_t stored) { driver_.feed(PagesKept{stored}); }});
 }
 
+void PrefillWorker::know_stores(const std::vector<kvcache::StoreAt>& stores) {
+  stores_->set_stores(stores);
+  driver_.feed(StoresKnown{stores_->stores()});
+}
+
 rpc::Acceptors PrefillWorker::acceptors() {
   rpc::Acceptors acceptors;
   acceptors.prefill = links_.acceptor();
@@ -138,21 +149,29 @@ rpc::Acceptors PrefillWorker::acceptors() {
 
 void PrefillWorker::start(const std::string& address, std::function<void()> fenced) {
   scheduler::Identity identity{{options_.name, self_, address}, Role::prefill, instance_.manifest};
-  member_.emplace(
-      executor_, connector_, options_.scheduler, std::move(identity), log_,
-      scheduler::MemberEvents{
-          .on_fenced =
-              [this, fenced = std::move(fenced)] {
-                log_.error("fenced", {{"why", "a newer instance has this name"}});
-                drain(drained_ ? drained_ : fenced);
-              },
-          .on_rebalance =
-              [this] {
-                log_.info("rebalance", {{"why", "asked for"}});
-                compute_.rebalance();
-              },
-          .on_seen = [this](uint64_t position) { driver_.feed(SchedulerSaw{position}); }});
+  member_.emplace(executor_, connector_, options_.scheduler, std::move(identity), log_,
+                  scheduler::MemberEvents{
+                      .on_fenced =
+                          [this, fenced = std::move(fenced)] {
+                            log_.error("fenced", {{"why", "a newer instance has this name"}});
+                            drain(drained_ ? drained_ : fenced);
+                          },
+                      .on_rebalance =
+                          [this] {
+                            log_.info("rebalance", {{"why", "asked for"}});
+                            compute_.rebalance();
+                          },
+                      .on_seen = [this](const HeartbeatSeen& seen) { saw(seen); }});
+  if (stores_ && !kvstores_.empty()) know_stores(kvstores_);
   driver_.feed(Tick{});
+}
+
+void PrefillWorker::saw(const HeartbeatSeen& seen) {
+  driver_.feed(SchedulerSaw{seen.prefixes_seen});
+  if (!stores_ || !kvstores_.empty()) return;
+  std::vector<kvcache::StoreAt> there;
+  for (const Peer& store : seen.kvstores) there.push_back({store.name, store.address});
+  know_stores(there);
 }
 
 void PrefillWorker::drain(std::function<void()> drained) {
@@ -186,17 +205,13 @@ void PrefillWorker::act(DigestPages& digest) {
   digests_.digest(digest.job, std::move(digest.pages), digest.tokens);
 }
 
-void PrefillWorker::act(LookUpPages& look_up) {
-  store_->look_up(look_up.order, std::move(look_up.names));
-}
+void PrefillWorker::act(LookUpPages& look_up) { stores_->look_up(look_up.order, look_up.pages); }
 
-void PrefillWorker::act(ReadPages& read) {
-  store_->read(read.order, std::move(read.names), std::move(read.pages));
-}
+void PrefillWorker::act(ReadPages& read) { stores_->read(read.order, read.pages, read.into); }
 
-void PrefillWorker::act(ForgetStoreOrder& forget) { store_->forget(forget.order, forget.late); }
+void PrefillWorker::act(ForgetStoreOrder& forget) { stores_->forget(forget.order, forget.late); }
 
-void PrefillWorker::act(KeepPages& keep) { store_->keep(std::move(keep.pages)); }
+void PrefillWorker::act(KeepPages& keep) { stores_->keep(keep.pages); }
 
 void PrefillWorker::act(Beat& beat) {
   if (!member_) return;
@@ -205,6 +220,7 @@ void PrefillWorker::act(Beat& beat) {
   heartbeat.draining = beat.draining;
   heartbeat.accepted = std::move(beat.accepted);
   heartbeat.prefixes = std::move(beat.prefixes);
+  heartbeat.pool = std::move(beat.pool);
   if (beats_++ % kMetricsEvery == 0) heartbeat.metrics = metrics();
   member_->beat(std::move(heartbeat));
 }
@@ -245,12 +261,14 @@ MetricsSnapshot PrefillWorker::metrics() const {
   count("baton_frames_posted_total", "Frames posted.", c.frames_posted);
   count("baton_frames_posted_again_total", "Frames that decode asked for again.",
         c.frames_posted_again);
+  count("baton_prefill_pages_not_sent_total", "Pages of hand-offs that decode had already.",
+        c.pages_not_sent);
   const kvcache::FrameSenderCounts& f = frames_->counts();
   count("baton_frames_sent_total", "Frames written.", f.frames);
   count("baton_frame_bytes_sent_total", "Bytes of latent cache handed over.", f.bytes);
   count("baton_frames_sent_shared_total", "Frames whose payload was mapped, not sent.", f.shared);
   count("baton_frames_dropped_total", "Frames dropped with their connection.", f.dropped);
-  if (store_) add_store_metrics(all, c.store, store_->counts());
+  if (stores_) add_store_metrics(all, c.store, stores_->counts());
   const StoreCosts& costs = state_.costs();
   if (costs.page_seconds() > 0)
     add_gauge(all, "baton_prefill_store_bytes_per_second",

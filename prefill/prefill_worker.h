@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/io/driver.h"
 #include "base/observe/log.h"
+#include "kvcache/client/store_group.h"
 #include "kvcache/digest_thread.h"
-#include "kvcache/store/store_client.h"
 #include "kvcache/transport/frame_sender.h"
 #include "model/instance.h"
 #include "model/step_thread.h"
@@ -29,7 +29,9 @@ struct PrefillOptions {
   bool prefix_caching = true;
   // Under which tenants' prefixes are named. Empty: one is drawn, for this life only.
   std::string cache_secret;
-  std::string kvstore;  // host:port; empty: there is none
+  std::vector<kvcache::PinnedPrefix> pinned;
+  bool kvstore = true;                // those that the scheduler knows are used
+  std::vector<std::string> kvstores;  // host:port; these and no others, if there are any
 };
 
 class PrefillWorker {
@@ -60,21 +62,24 @@ class PrefillWorker {
   void act(KeepPages& keep);
   void act(Beat& beat);
   void act(Drained&);
-  std::unique_ptr<kvcache::StoreClient> make_store(const PrefillOptions& options,
+  std::unique_ptr<kvcache::StoreGroup> make_stores(const PrefillOptions& options,
                                                    const Clock& clock);
+  void saw(const HeartbeatSeen& seen);
+  void know_stores(const std::vector<kvcache::StoreAt>& stores);
   MetricsSnapshot metrics() const;
 
   boost::asio::any_io_executor executor_;
   Log log_;
   model::Instance& instance_;
   const model::InstanceOptions options_;
+  const std::vector<kvcache::StoreAt> kvstores_;
   rpc::Connector& connector_;
   const Incarnation self_;
   PrefillState state_;
   Driver<PrefillState, Event, Action> driver_;
   kvcache::RunningDigests running_digests_;
   std::unique_ptr<kvcache::FrameSender> frames_;
-  std::unique_ptr<kvcache::StoreClient> store_;  // if there is a kvstore
+  std::unique_ptr<kvcache::StoreGroup> stores_;  // if kvstores may be used
   rpc::AcceptedLinks<FromPrefill, ToPrefill> links_;
   std::optional<scheduler::Member> member_;
   uint64_t beats_ = 0;

@@ -19,7 +19,7 @@ const char* to_string(Role role);
 // What two instances must agree on before they may be paired. Compared field by field; `mismatch`
 // names the first field that differs.
 struct Manifest {
-  static constexpr uint32_t kWireVersion = 1;
+  static constexpr uint32_t kWireVersion = 2;
   std::string model_fingerprint;   // hex SHA-256
   std::string numeric_mode;        // "exact"
   uint32_t numeric_revision = 1;   // grows when a kernel's bytes change
@@ -63,6 +63,26 @@ struct PrefixChanges {
   friend bool operator==(const PrefixChanges&, const PrefixChanges&) = default;
 };
 
+// What a worker's pool is taken for, beyond its counts.
+struct TenantPages {
+  std::string tenant;  // empty: requests that name none
+  uint32_t pages = 0;  // that its requests hold; a page that two share counts for both
+  friend bool operator==(const TenantPages&, const TenantPages&) = default;
+};
+struct WaitingState {
+  std::string what;  // "request 17 waits for pages"
+  Duration since{};  // how long it has waited,
+  Duration left{};   // and how long until its deadline
+  friend bool operator==(const WaitingState&, const WaitingState&) = default;
+};
+struct PoolReport {
+  uint32_t in_flight = 0;              // pages that open hand-offs read or write
+  uint32_t pinned = 0;                 // pages that are kept whether anybody needs them or not
+  std::vector<TenantPages> tenants;    // who holds most first
+  std::optional<WaitingState> oldest;  // of all that waits for somebody
+  friend bool operator==(const PoolReport&, const PoolReport&) = default;
+};
+
 // worker -> scheduler, every heartbeat interval and at once when something changes.
 struct Heartbeat {
   Peer peer;
@@ -73,6 +93,7 @@ struct Heartbeat {
   std::vector<std::pair<RequestId, Attempt>> accepted;  // placements that the load now includes
   std::optional<MetricsSnapshot> metrics;               // every few beats
   std::optional<PrefixChanges> prefixes;                // of a worker that keeps any
+  std::optional<PoolReport> pool;                       // every few beats
 };
 
 // gateway -> scheduler
@@ -128,6 +149,7 @@ struct InstanceView {
   MetricsSnapshot metrics;
   uint32_t prefixes = 0;        // pages that it is known to hold for reuse
   bool prefixes_stale = false;  // what is known of them is late or missing
+  std::optional<PoolReport> pool;
 };
 struct ClusterView {
   uint64_t membership = 0;  // grows with every change of who is there
@@ -139,6 +161,7 @@ struct HeartbeatSeen {
   Incarnation incarnation;
   bool fenced = false;         // another life of this name is newer: this one must stop
   uint64_t prefixes_seen = 0;  // how far its log of prefixes is known
+  std::vector<Peer> kvstores;  // that are there, for a prefill; their address is that of pages
   friend bool operator==(const HeartbeatSeen&, const HeartbeatSeen&) = default;
 };
 

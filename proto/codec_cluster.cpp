@@ -234,6 +234,29 @@ PrefixChanges decode(const v1::PrefixChanges& from) {
           .went = {from.went().begin(), from.went().end()}};
 }
 
+void encode(const PoolReport& from, v1::PoolReport* to) {
+  to->set_in_flight(from.in_flight);
+  to->set_pinned(from.pinned);
+  for (const auto& [tenant, pages] : from.tenants) {
+    auto* entry = to->add_tenants();
+    entry->set_tenant(utf8(tenant));
+    entry->set_pages(pages);
+  }
+  if (!from.oldest) return;
+  to->mutable_oldest()->set_what(utf8(from.oldest->what));
+  to->mutable_oldest()->set_since_ns(from.oldest->since.count());
+  to->mutable_oldest()->set_left_ns(from.oldest->left.count());
+}
+
+PoolReport decode(const v1::PoolReport& from) {
+  PoolReport to{.in_flight = from.in_flight(), .pinned = from.pinned()};
+  for (const auto& entry : from.tenants()) to.tenants.push_back({entry.tenant(), entry.pages()});
+  if (from.has_oldest())
+    to.oldest = {from.oldest().what(), Duration(from.oldest().since_ns()),
+                 Duration(from.oldest().left_ns())};
+  return to;
+}
+
 void encode_kind(const Heartbeat& from, v1::ToScheduler* message) {
   auto* to = message->mutable_heartbeat();
   encode(from.peer, to->mutable_peer());
@@ -248,6 +271,7 @@ void encode_kind(const Heartbeat& from, v1::ToScheduler* message) {
   }
   if (from.metrics) encode(*from.metrics, to->mutable_metrics());
   if (from.prefixes) encode(*from.prefixes, to->mutable_prefixes());
+  if (from.pool) encode(*from.pool, to->mutable_pool());
 }
 
 Heartbeat decode(const v1::Heartbeat& from, Fault& fault) {
@@ -265,6 +289,7 @@ Heartbeat decode(const v1::Heartbeat& from, Fault& fault) {
     to.accepted.emplace_back(RequestId(entry.request()), Attempt(entry.attempt()));
   if (from.has_metrics()) to.metrics = decode(from.metrics(), fault);
   if (from.has_prefixes()) to.prefixes = decode(from.prefixes());
+  if (from.has_pool()) to.pool = decode(from.pool());
   return to;
 }
 
@@ -315,6 +340,13 @@ void encode_kind(const HeartbeatSeen& from, v1::FromScheduler* message) {
   to->set_incarnation(from.incarnation.value);
   to->set_fenced(from.fenced);
   to->set_prefixes_seen(from.prefixes_seen);
+  for (const Peer& store : from.kvstores) encode(store, to->add_kvstores());
+}
+
+HeartbeatSeen decode(const v1::HeartbeatSeen& from) {
+  HeartbeatSeen to{Incarnation(from.incarnation()), from.fenced(), from.prefixes_seen(), {}};
+  for (const auto& store : from.kvstores()) to.kvstores.push_back(decode(store));
+  return to;
 }
 
 void encode_kind(const Placed& from, v1::FromScheduler* message) {
@@ -370,6 +402,7 @@ void encode_kind(const ClusterView& from, v1::FromScheduler* message) {
     encode(instance.metrics, entry->mutable_metrics());
     entry->set_prefixes(instance.prefixes);
     entry->set_prefixes_stale(instance.prefixes_stale);
+    if (instance.pool) encode(*instance.pool, entry->mutable_pool());
   }
 }
 
@@ -390,6 +423,7 @@ ClusterView decode(const v1::ClusterView& from, Fault& fault) {
                             .metrics = decode(entry.metrics(), fault),
                             .prefixes = entry.prefixes(),
                             .prefixes_stale = entry.prefixes_stale()});
+    if (entry.has_pool()) to.instances.back().pool = decode(entry.pool());
   }
   return to;
 }
@@ -440,9 +474,7 @@ Result<FromScheduler> decode(const v1::FromScheduler& from) {
   Fault fault;
   switch (from.kind_case()) {
     case v1::FromScheduler::kHeartbeatSeen:
-      return FromScheduler(HeartbeatSeen{Incarnation(from.heartbeat_seen().incarnation()),
-                                         from.heartbeat_seen().fenced(),
-                                         from.heartbeat_seen().prefixes_seen()});
+      return FromScheduler(decode(from.heartbeat_seen()));
     case v1::FromScheduler::kPlaced:
       return checked<FromScheduler>(decode(from.placed(), fault), fault);
     case v1::FromScheduler::kNotPlaced:

@@ -177,6 +177,7 @@ void encode_kind(const Reserved& from, v1::ToPrefill* message) {
   }
   to->set_frame_address(utf8(from.frame_address));
   to->set_lease_ns(from.lease.count());
+  to->set_kept(from.kept);
 }
 
 Reserved decode(const v1::Reserved& from, Fault& fault) {
@@ -189,6 +190,7 @@ Reserved decode(const v1::Reserved& from, Fault& fault) {
     to.pages.push_back({.page = PageId(page.page()), .epoch = Epoch(page.epoch())});
   to.frame_address = from.frame_address();
   to.lease = fault.elapsed(from.lease_ns(), "Reserved.lease_ns");
+  to.kept = from.kept();
   return to;
 }
 

@@ -104,9 +104,10 @@ struct ReservedPage {
 struct Reserved {
   JobId job;
   SessionId session;
-  std::vector<ReservedPage> pages;  // pages_for(n - 1)
+  std::vector<ReservedPage> pages;  // pages_for(n - 1), less those that are kept
   std::string frame_address;        // host:port that takes frames
   Duration lease{};                 // from now, renewed by frames that land
+  uint32_t kept = 0;  // so many of the prompt's first pages decode has: nothing of them is sent
   friend bool operator==(const Reserved&, const Reserved&) = default;
 };
 struct NotBefore {

@@ -28,7 +28,7 @@ void Member::connect() {
     const auto* seen = std::get_if<HeartbeatSeen>(&message);
     const bool fenced = seen && seen->fenced && seen->incarnation == self;
     if (fenced && !std::exchange(fenced_, true)) events_.on_fenced();
-    if (seen && seen->incarnation == self && events_.on_seen) events_.on_seen(seen->prefixes_seen);
+    if (seen && seen->incarnation == self && events_.on_seen) events_.on_seen(*seen);
     const auto* rebalance = std::get_if<RebalanceNow>(&message);
     if (rebalance && rebalance->instance == self) events_.on_rebalance();
   };

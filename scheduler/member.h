@@ -27,8 +27,9 @@ struct Identity {
 struct MemberEvents {
   std::function<void()> on_fenced;
   std::function<void()> on_rebalance;  // the experts shall be placed anew
-  // A heartbeat has arrived; so far is its log of prefixes known. May be empty.
-  std::function<void(uint64_t position)> on_seen = {};
+  // A heartbeat has arrived: so far is its log of prefixes known, these kvstores are there. May be
+  // empty.
+  std::function<void(const HeartbeatSeen&)> on_seen = {};
 };
 
 class Member {

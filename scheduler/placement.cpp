@@ -89,11 +89,21 @@ struct DecodeChoice {
   double requests_short = 0;
 };
 
-DecodeChoice choose_decode(const Registry& registry, const Charges& charges, const Place& place,
-                           const Burden& burden, uint64_t pages_at_the_end) {
+// In millionths of a full instance.
+uint64_t worth_of_kept(const PrefixView& prefixes, Incarnation decode, const Place& place,
+                       const PlacementLimits& limits) {
+  const double kept = kept_tokens(prefixes, decode, place);
+  return static_cast<uint64_t>(kept * limits.kept_worth * 1e6 / std::max(place.prompt_tokens, 1u));
+}
+
+DecodeChoice choose_decode(const Registry& registry, const Charges& charges,
+                           const PrefixView& prefixes, const Place& place,
+                           const PlacementLimits& limits, const Burden& burden,
+                           uint64_t pages_at_the_end) {
   DecodeChoice choice;
   const Instance* largest = nullptr;
   bool best_avoided = true;
+  int64_t best_cost = 0;
   double least = 0;
   for (const auto& [incarnation, instance] : registry.instances()) {
     if (!usable(instance, Role::decode)) continue;
@@ -117,12 +127,15 @@ DecodeChoice choose_decode(const Registry& registry, const Charges& charges, con
     }
     const bool is_avoided = avoided(place, instance);
     const uint64_t full = fullness(room);
+    const auto cost = static_cast<int64_t>(full) -
+                      static_cast<int64_t>(worth_of_kept(prefixes, incarnation, place, limits));
     const bool better =
-        !choice.instance || std::tie(is_avoided, full, instance.peer.name) <
-                                std::tie(best_avoided, choice.fullness, choice.instance->peer.name);
+        !choice.instance || std::tie(is_avoided, cost, instance.peer.name) <
+                                std::tie(best_avoided, best_cost, choice.instance->peer.name);
     if (!better) continue;
     choice.instance = &instance;
     choice.fullness = full;
+    best_cost = cost;
     best_avoided = is_avoided;
   }
   choice.too_large = largest && pages_at_the_end > largest->load.pages.total;
@@ -159,7 +172,8 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
   const Burden burden = burden_of(place, limits);
   const uint64_t pages_at_the_end =
       pages_for(uint64_t{burden.tokens} + place.known_tokens + place.max_new_tokens);
-  const DecodeChoice decode = choose_decode(registry, charges, place, burden, pages_at_the_end);
+  const DecodeChoice decode =
+      choose_decode(registry, charges, prefixes, place, limits, burden, pages_at_the_end);
   if (decode.usable == 0)
     return refused(false, limits.retry_after_default, "no decode instance is there");
   if (!decode.instance)
@@ -170,11 +184,14 @@ std::variant<Placed, NotPlaced> choose(const Registry& registry, const Charges& 
                                decode.usable, burden.pages));
 
   Placed placed{place.request, place.attempt, decode.instance->peer, std::nullopt, false, {}};
-  const std::string where = decode.too_large
-                                ? fmt::format("no instance has {} pages, and {} has the most",
-                                              pages_at_the_end, decode.instance->peer.name)
-                                : fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
-                                              static_cast<double>(decode.fullness) / 10'000);
+  std::string where = decode.too_large
+                          ? fmt::format("no instance has {} pages, and {} has the most",
+                                        pages_at_the_end, decode.instance->peer.name)
+                          : fmt::format("{} is {:.1f} % full", decode.instance->peer.name,
+                                        static_cast<double>(decode.fullness) / 10'000);
+  const Incarnation at = decode.instance->peer.incarnation;
+  if (const uint32_t kept = kept_tokens(prefixes, at, place); kept > 0)
+    where += fmt::format(" and has {} of the prompt's {}", kept, place.prompt_tokens);
   if (burden.tokens <= limits.local_prefill_tokens) {
     placed.reason =
         fmt::format("{}; {} prompt tokens are few enough to prefill there", where, burden.tokens);

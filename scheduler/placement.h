@@ -1,6 +1,8 @@
 // Placement: which decode and which prefill instance serve a request, and why.
 //
-// Decode: the least loaded (pages and count, charges included) of those where the request fits.
+// Decode: the least loaded (pages and count, charges included) of those where the request fits; one
+// that keeps pages of the prompt may be fuller than the others by `kept_worth` times their share of
+// it, since these are not sent again: so the next turn of a conversation comes back.
 // Prefill: the fewest tokens to compute until this prompt is done, which is those that are queued,
 // charges included, and those of the prompt that the instance is not known to keep; of those whose
 // manifest agrees with the decode instance's. So a prompt comes back to where its prefix lies until
@@ -22,6 +24,7 @@ namespace baton::scheduler {
 
 struct PlacementLimits {
   uint32_t local_prefill_tokens = 0;  // up to that many entries decode computes itself
+  double kept_worth = 0.25;           // fullness that keeping all of a prompt makes up for
   uint32_t growth_tokens = 256;       // of an answer, that decode makes room for at admission
   Duration retry_after_default = 1s;  // when nothing has been measured
   Duration retry_after_min = 100ms;

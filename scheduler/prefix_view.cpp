@@ -22,7 +22,7 @@ void PrefixView::take(View& view, const PrefixChanges& changes) {
 }
 
 uint64_t PrefixView::update(const Heartbeat& heartbeat, Instant now) {
-  if (heartbeat.role != Role::prefill) return 0;  // a kvstore's pages are nobody's in particular
+  if (heartbeat.role == Role::kvstore) return 0;  // a kvstore's pages are nobody's in particular
   const bool keeps = heartbeat.prefixes || heartbeat.load.pages.cached > 0;
   const auto found = views_.find(heartbeat.peer.incarnation);
   if (!keeps && found == views_.end()) return 0;
@@ -35,6 +35,11 @@ uint64_t PrefixView::update(const Heartbeat& heartbeat, Instant now) {
   else if (!view.behind_since)
     view.behind_since = now;
   return view.told ? view.position : 0;
+}
+
+uint64_t PrefixView::position(Incarnation instance) const {
+  const auto found = views_.find(instance);
+  return found != views_.end() && found->second.told ? found->second.position : 0;
 }
 
 uint32_t PrefixView::held(Incarnation instance, std::span<const uint64_t> prefix) const {

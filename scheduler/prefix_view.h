@@ -1,4 +1,4 @@
-// PrefixView: which prefixes each prefill instance keeps, as its heartbeats tell it.
+// PrefixView: which prefixes each worker keeps, as its heartbeats tell it.
 //
 // Names are the first 64 bits of the pages' names (kvcache/prefix): for a good guess that is name
 // enough, since a wrong one costs a hit and never a byte of an answer. An instance tells changes
@@ -33,6 +33,7 @@ class PrefixView {
 
   // What an instance says with a heartbeat; returns how far its log is known now.
   uint64_t update(const Heartbeat& heartbeat, Instant now);
+  uint64_t position(Incarnation instance) const;  // how far its log is known
   void gone(Incarnation instance) { views_.erase(instance); }
 
   // How many of the prefix's pages the instance keeps, from the first on.

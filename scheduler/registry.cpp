@@ -49,6 +49,7 @@ Registry::Beat Registry::beat(LinkId link, const Heartbeat& heartbeat, Instant n
   instance.last_beat = now;
   next_sweep_ = std::min(next_sweep_, now + limits_.stale_after);
   if (heartbeat.metrics) instance.metrics = *heartbeat.metrics;
+  if (heartbeat.pool) instance.pool = heartbeat.pool;
   return beat;
 }
 

@@ -37,6 +37,7 @@ struct Instance {
   LinkId link;  // of its last heartbeat
   Instant last_beat;
   MetricsSnapshot metrics;
+  std::optional<PoolReport> pool;
 };
 
 class Registry {

@@ -43,13 +43,36 @@ void SchedulerState::handle(LinkId from, const Heartbeat& heartbeat) {
   const Registry::Beat beat = registry_.beat(from, heartbeat, now_);
   if (beat.replaced) gone(*beat.replaced);
   const Incarnation incarnation = heartbeat.peer.incarnation;
-  HeartbeatSeen seen{incarnation, beat.outcome == Registry::Outcome::fenced, 0};
+  HeartbeatSeen seen{incarnation, beat.outcome == Registry::Outcome::fenced, 0, {}};
   if (beat.outcome != Registry::Outcome::fenced && beat.outcome != Registry::Outcome::full) {
     charges_.acknowledge(incarnation, heartbeat.accepted);
     seen.prefixes_seen = prefixes_.update(heartbeat, now_);
     alarm_if_late(heartbeat.peer);
+    if (heartbeat.role == Role::prefill) seen.kvstores = kvstores();
   }
   actions_.push_back(Send{from, seen});
+  if (heartbeat.role == Role::kvstore && beat.outcome == Registry::Outcome::joined) tell_prefills();
+}
+
+// A kvstore has come: prefill instances need not wait for their next heartbeat to know.
+void SchedulerState::tell_prefills() {
+  const std::vector<Peer> stores = kvstores();
+  for (const auto& [incarnation, instance] : registry_.instances())
+    if (instance.role == Role::prefill && !instance.stale)
+      actions_.push_back(
+          Send{instance.link,
+               HeartbeatSeen{incarnation, false, prefixes_.position(incarnation), stores}});
+}
+
+// Those that are there and stay: whoever asks them agrees with all others on who keeps what.
+std::vector<Peer> SchedulerState::kvstores() const {
+  std::vector<Peer> stores;
+  for (const auto& [incarnation, instance] : registry_.instances()) {
+    if (instance.role != Role::kvstore || instance.stale || instance.draining) continue;
+    if (stores.size() < limits_.kvstores_max) stores.push_back(instance.peer);
+  }
+  std::ranges::sort(stores, {}, &Peer::name);
+  return stores;
 }
 
 void SchedulerState::gone(Incarnation instance) {
@@ -125,7 +148,8 @@ ClusterView SchedulerState::view() const {
   for (const auto& [incarnation, instance] : registry_.instances())
     view.instances.push_back({instance.peer, instance.role, instance.manifest, instance.load,
                               instance.draining, instance.stale, instance.metrics,
-                              prefixes_.size(incarnation), prefixes_.late(incarnation, now_)});
+                              prefixes_.size(incarnation), prefixes_.late(incarnation, now_),
+                              instance.pool});
   std::sort(view.instances.begin(), view.instances.end(),
             [](const auto& a, const auto& b) { return a.peer.name < b.peer.name; });
   return view;

@@ -26,6 +26,7 @@ struct SchedulerLimits {
   PrefixViewLimits prefixes;
   Duration view_interval = 1s;  // watchers get a view that often, and at every change
   size_t watchers_max = 256;
+  size_t kvstores_max = 64;  // that prefill instances are told of
 };
 
 // Events.
@@ -72,6 +73,8 @@ class SchedulerState {
   void handle(LinkId from, const Forget& forget);
   void handle(LinkId from, const WatchCluster&);
   void handle(LinkId from, const Rebalance& rebalance);
+  std::vector<Peer> kvstores() const;
+  void tell_prefills();
   void gone(Incarnation instance);
   void alarm_if_late(const Peer& peer);
   void run_timers();

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "base/system/options.h"
-#include "kvcache/store/store_client.h"
+#include "kvcache/client/store_client.h"
 #include "kvcache/store/store_server.h"
 
 namespace {

@@ -10,13 +10,26 @@
 namespace baton::kvcache {
 
 PrefixCache::PrefixCache(PrefixIndexOptions options, bool enabled)
-    : enabled_(enabled), pool_(options.pages), index_(options) {}
+    : enabled_(enabled),
+      pool_(options.pages),
+      index_(options),
+      pinned_max_(options.pages / kPinnedShare) {}
 
 void PrefixCache::add_reference(PageId page) {
   if (pool_.state(page) == PageState::cached)
     pool_.reuse(page);
   else
     pool_.add_reference(page);
+}
+
+PrefixCache::Known PrefixCache::known(std::span<const PageName> names) const {
+  Known known;
+  if (!enabled_) return known;
+  for (const PageId page : index_.match(names)) {
+    ++known.pages;
+    known.idle += pool_.state(page) == PageState::cached ? 1 : 0;
+  }
+  return known;
 }
 
 std::vector<PageId> PrefixCache::take(std::span<const PageName> names) {
@@ -46,15 +59,19 @@ void PrefixCache::count(uint64_t queried_tokens, uint64_t hit_tokens) {
   counts_.hit_tokens += hit_tokens;
 }
 
-std::optional<std::vector<ReservedPage>> PrefixCache::allocate(uint32_t count, PageState state) {
-  const PageCounts& pages = pool_.counts();
-  if (count > uint64_t{pages.free} + pages.cached) return std::nullopt;
-  while (pages.free < count) {
+bool PrefixCache::make_room(uint32_t count) {
+  if (count > room()) return false;
+  while (pool_.counts().free < count) {
     const auto victim = index_.evict();
     check(victim.has_value(), "a cached page can't be evicted");
     pool_.evict(*victim);
     ++counts_.pages_evicted;
   }
+  return true;
+}
+
+std::optional<std::vector<ReservedPage>> PrefixCache::allocate(uint32_t count, PageState state) {
+  if (!make_room(count)) return std::nullopt;
   return pool_.allocate(count, state);
 }
 
@@ -64,6 +81,7 @@ std::optional<PageId> PrefixCache::publish(const PageName& name, PageId page,
   if (!enabled_) return std::nullopt;
   if (index_.insert(name, page, before, tokens)) {
     ++counts_.pages_published;
+    pin_if_wanted(name, page);
     return std::nullopt;
   }
   const PageId other = *index_.find(name);
@@ -75,7 +93,7 @@ std::optional<PageId> PrefixCache::publish(const PageName& name, PageId page,
 void PrefixCache::hold(std::span<const PageId> pages) {
   for (const PageId page : pages) {
     pool_.add_reference(page);
-    index_.pin(page);
+    if (index_.listed(page)) index_.pin(page);
   }
 }
 
@@ -93,25 +111,21 @@ void PrefixCache::release(std::span<const PageId> pages) {
   }
 }
 
-uint32_t PrefixCache::fix(const std::string& label, std::span<const PageName> names) {
-  const std::vector<PageId> before = std::exchange(fixed_[label], {});
-  if (enabled_) {
-    std::vector<PageId> pages = index_.match(names);
-    for (const PageId page : pages) {
-      add_reference(page);
-      index_.pin(page);
-    }
-    fixed_[label] = std::move(pages);
-  }
-  release(before);
-  return static_cast<uint32_t>(fixed_[label].size());
+void PrefixCache::pin(std::span<const PageName> names) {
+  if (!enabled_) return;
+  for (const PageName& name : names) to_pin_.try_emplace(name, false);
+  for (const PageId page : index_.match(names)) pin_if_wanted(index_.name(page), page);
 }
 
-void PrefixCache::loosen(const std::string& label) {
-  const auto fixed = fixed_.find(label);
-  if (fixed == fixed_.end()) return;
-  release(fixed->second);
-  fixed_.erase(fixed);
+// A page whose prefix is to be kept and that is above the limit has no page below it that is not:
+// nothing that is pinned is ever let go.
+void PrefixCache::pin_if_wanted(const PageName& name, PageId page) {
+  const auto wanted = to_pin_.find(name);
+  if (wanted == to_pin_.end() || wanted->second || pinned_.size() >= pinned_max_) return;
+  wanted->second = true;
+  add_reference(page);
+  index_.pin(page);
+  pinned_.push_back(page);
 }
 
 std::optional<std::string> broken_invariant(const PrefixCache& cache) {

@@ -34,11 +34,12 @@ struct DiskTierOptions {
 };
 
 struct DiskTierCounts {
-  uint64_t damaged = 0;  // records found damaged: at the start or when they were read
-  uint64_t failed = 0;   // writes that failed: a full disk, or a broken one
-  uint64_t dropped = 0;  // pages that went with their segment
-  uint64_t moved = 0;    // pages that were written again
-  uint64_t skipped = 0;  // segments that could not be opened at the start: they stay, uncounted
+  uint64_t damaged = 0;        // records found damaged: at the start or when they were read
+  uint64_t failed = 0;         // writes that failed: a full disk, or a broken one
+  uint64_t dropped = 0;        // pages that went with their segment
+  uint64_t moved = 0;          // pages that were written again
+  uint64_t skipped = 0;        // segments that could not be opened at the start: they stay,
+  uint64_t skipped_bytes = 0;  // and take their room
 };
 
 class DiskTier {
@@ -58,7 +59,7 @@ class DiskTier {
   bool put(const StoredPage& page);
 
   size_t pages() const { return index_.size(); }
-  uint64_t bytes() const { return bytes_; }  // of all files
+  uint64_t bytes() const { return bytes_ + counts_.skipped_bytes; }  // of all files
   const DiskTierCounts& counts() const { return counts_; }
 
  private:
@@ -86,6 +87,7 @@ class DiskTier {
   void forget(const PageName& name);
   std::optional<StoredPage> read(const PageName& name, const Place& place);
   std::filesystem::path path_of(uint32_t number) const;
+  uint64_t limit() const;  // of what can be written and read
   bool make_room(uint64_t bytes);
   bool reclaim();
   void remove(uint32_t number);

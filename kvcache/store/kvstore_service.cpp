@@ -30,6 +30,8 @@ MetricsSnapshot store_metrics(const StoreStatus& status, const StoreServerCounts
   count("baton_kvstore_damaged_total", damaged, s.damaged, {{"tier", "memory"}});
   count("baton_kvstore_damaged_total", damaged, status.disk.damaged, {{"tier", "disk"}});
   count("baton_kvstore_failed_writes_total", "Writes that the disk refused.", status.disk.failed);
+  add_gauge(all, "baton_kvstore_skipped_segments", "Files of pages that could not be opened.",
+            static_cast<double>(status.disk.skipped));
   const char* evicted = "Pages that gave way to others.";
   count("baton_kvstore_evicted_pages_total", evicted, status.memory_evicted, {{"tier", "memory"}});
   count("baton_kvstore_evicted_pages_total", evicted, status.disk.dropped, {{"tier", "disk"}});

@@ -27,7 +27,11 @@ std::optional<StoredPage> PageStore::get(const PageName& name) {
   }
   if (page) {
     ++counts_.memory_hits;
-    if (disk_) disk_->touch(name);  // else the pages used most would go with the oldest segment
+    // Else the pages used most would go with the oldest segment; one that went so comes back.
+    if (disk_ && disk_->holds(name))
+      disk_->touch(name);
+    else if (disk_)
+      disk_->put(*page);
   } else if (disk_ && (page = disk_->get(name))) {
     ++counts_.disk_hits;
     memory_.put(*page);

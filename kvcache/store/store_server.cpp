@@ -4,14 +4,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
-#include <set>
 
-#include "kvcache/store/transfer.h"
 #include "kvcache/store/wire.h"
-#include "kvcache/transport/host.h"
+#include "kvcache/transport/listener.h"
+#include "kvcache/transport/transfer.h"
 
 namespace baton::kvcache {
 
@@ -29,13 +27,12 @@ class StoreServer::Hub : public std::enable_shared_from_this<StoreServer::Hub> {
         options_(options),
         clock_(clock),
         store_(std::move(store)),
-        acceptor_(executor_),
-        timer_(executor_) {}
+        listener_(executor_,
+                  {options.host, options.port, options.connections_max, options.check_interval},
+                  clock) {}
   ~Hub() { close(); }
 
   Result<void> listen();
-  void accept();
-  void check_deadlines();
   void close();
 
   // Runs `work(store)` on the store's thread, then `next(its result)` on the executor.
@@ -55,12 +52,8 @@ class StoreServer::Hub : public std::enable_shared_from_this<StoreServer::Hub> {
   const StoreServerOptions options_;
   const Clock& clock_;
   PageStore store_;  // the store thread's
-  std::string address_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer timer_;
-  std::set<std::shared_ptr<Connection>> connections_;
+  Listener<Connection> listener_;
   StoreServerCounts counts_;
-  bool accepting_ = false;
   bool closed_ = false;
   asio::thread_pool thread_{1};
 };
@@ -119,76 +112,18 @@ class StoreServer::Connection : public std::enable_shared_from_this<StoreServer:
 // ---- the hub -----------------------------------------------------------------------------------
 
 Result<void> StoreServer::Hub::listen() {
-  error_code error;
-  tcp::resolver resolver(executor_);
-  const auto found =
-      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
-  if (error || found.empty()) {
-    return fail(ErrorCode::invalid_argument, "can't find the host {} to listen on: {}",
-                options_.host, error.message());
-  }
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return fail(ErrorCode::unavailable, "can't listen on {}:{}: {}", options_.host, options_.port,
-                error.message());
-  }
-  address_ = to_string(Endpoint{options_.host, std::to_string(acceptor_.local_endpoint().port())});
-  accept();
-  check_deadlines();
-  return {};
-}
-
-void StoreServer::Hub::accept() {
-  accepting_ = true;
-  acceptor_.async_accept([hub = weak_from_this()](const error_code& error, tcp::socket socket) {
-    const auto self = hub.lock();
-    if (!self || self->closed_) return;
-    self->accepting_ = false;
-    if (error) return;  // out of descriptors: check_deadlines() tries again
-    if (self->connections_.size() < self->options_.connections_max) {
-      ++self->counts_.connections;
-      error_code ignored;
-      socket.set_option(tcp::no_delay(true), ignored);
-      auto connection = std::make_shared<Connection>(std::move(socket), hub);
-      self->connections_.insert(connection);
-      connection->read_request(*self);
-    } else {
-      ++self->counts_.refused;
-    }
-    self->accept();
-  });
-}
-
-void StoreServer::Hub::check_deadlines() {
-  const Instant now = clock_.now();
-  for (auto it = connections_.begin(); it != connections_.end();) {
-    if ((*it)->late(now)) {
-      ++counts_.timeouts;
-      (*it)->close();
-      it = connections_.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  if (!accepting_) accept();
-  timer_.expires_after(options_.check_interval);
-  timer_.async_wait([hub = weak_from_this()](const error_code& error) {
-    const auto self = hub.lock();
-    if (!error && self && !self->closed_) self->check_deadlines();
-  });
+  const auto begin = [this](tcp::socket socket) {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    return std::make_shared<Connection>(std::move(socket), weak_from_this());
+  };
+  return listener_.listen(weak_from_this(), begin,
+                          [this](Connection& connection) { connection.read_request(*this); });
 }
 
 void StoreServer::Hub::close() {
   if (std::exchange(closed_, true)) return;
-  error_code ignored;
-  acceptor_.close(ignored);
-  timer_.cancel();
-  for (const auto& connection : connections_) connection->close();
-  connections_.clear();
+  listener_.close();
   thread_.stop();
   thread_.join();
 }
@@ -297,7 +232,7 @@ void StoreServer::Connection::answer(Hub& hub, StoreAnswer::Kind kind, uint32_t 
 void StoreServer::Connection::end(Hub& hub, uint64_t* counter) {
   if (counter != nullptr) ++*counter;
   close();
-  hub.connections_.erase(shared_from_this());
+  hub.listener_.erase(shared_from_this());
 }
 
 void StoreServer::Connection::close() {
@@ -319,8 +254,15 @@ Result<std::unique_ptr<StoreServer>> StoreServer::listen(asio::any_io_executor e
 StoreServer::StoreServer(std::shared_ptr<Hub> hub) : hub_(std::move(hub)) {}
 StoreServer::~StoreServer() { hub_->close(); }
 void StoreServer::stop() { hub_->close(); }
-const std::string& StoreServer::address() const { return hub_->address_; }
-const StoreServerCounts& StoreServer::counts() const { return hub_->counts_; }
+const std::string& StoreServer::address() const { return hub_->listener_.address(); }
+StoreServerCounts StoreServer::counts() const {
+  StoreServerCounts counts = hub_->counts_;
+  const ListenerCounts& listener = hub_->listener_.counts();
+  counts.connections = listener.connections;
+  counts.refused = listener.refused;
+  counts.timeouts = listener.timeouts;
+  return counts;
+}
 
 void StoreServer::ask_status(std::function<void(const StoreStatus&)> answer) {
   const auto look = [](PageStore& store) {

@@ -56,7 +56,7 @@ class StoreServer {
 
   void stop();
   const std::string& address() const;  // host:port, the port really bound
-  const StoreServerCounts& counts() const;
+  StoreServerCounts counts() const;
   // Asks the store's thread; the answer comes on the executor, unless the server stops before.
   void ask_status(std::function<void(const StoreStatus&)> answer);
 

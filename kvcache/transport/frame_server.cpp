@@ -7,11 +7,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
-#include <set>
 
 #include "base/system/mapping.h"
 #include "kvcache/frame.h"
 #include "kvcache/transport/host.h"
+#include "kvcache/transport/listener.h"
 
 namespace baton::kvcache {
 
@@ -23,6 +23,12 @@ namespace {
 
 constexpr size_t kUndigestedMax = 1 << 14;  // landed blocks that wait for a quiet moment
 constexpr Duration kQuiet = 300us;          // so long nothing has landed
+
+// Received at a time from a connection: less than what a core's cache holds, so that a block is
+// still there when it is copied; of headers alone so many that their blocks keep others waiting for
+// a millisecond at most.
+constexpr size_t kStagingBytes = size_t{256} << 10;
+constexpr size_t kSharedFrames = 16;
 
 }  // namespace
 
@@ -41,13 +47,12 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
         clock_(clock),
         on_landing_(std::move(on_landing)),
         host_(this_host()),
-        acceptor_(executor_),
-        timer_(executor_),
+        listener_(executor_,
+                  {options.host, options.port, options.connections_max, options.check_interval},
+                  clock),
         quiet_(executor_) {}
 
   Result<void> listen();
-  void accept();
-  void check_deadlines();
   void digest_later(const FrameHeader& landed);
   void wait_for_quiet();
   void digest_in_quiet();
@@ -61,16 +66,12 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
   const Clock& clock_;
   std::function<void(const Landing&)> on_landing_;
   const HostIdentity host_;
-  std::string address_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer timer_;
-  std::set<std::shared_ptr<Connection>> connections_;
+  Listener<Connection> listener_;
   FrameServerCounts counts_;
   std::deque<FrameHeader> undigested_;  // landed, oldest first
   asio::steady_timer quiet_;
   bool waits_for_quiet_ = false;
   bool digesting_ = false;  // digest_in_quiet() is posted
-  bool accepting_ = false;
   bool closed_ = false;
 };
 
@@ -91,10 +92,8 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
  private:
   void answer(Hub& hub);
   HelloAnswer judge(Hub& hub, const Hello& hello);
-  void read_header(Hub& hub);
-  void take_header(Hub& hub);
-  void read_payload(Hub& hub, bool wanted);
-  void landed(Hub& hub, const Landing& landing);
+  void read_frames(Hub& hub, bool fresh);
+  void take_frames(Hub& hub);
   void end(Hub& hub, uint64_t* counter);
 
   // Runs `next(hub, error, bytes)` unless the server or this connection has ended meanwhile.
@@ -111,75 +110,22 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
   Instant deadline_;
   FrameRules rules_;
   Mapping peer_pool_;               // if payloads are shared
-  std::vector<std::byte> staging_;  // if they follow; one block
+  std::vector<std::byte> staging_;  // headers, and payloads if they follow
+  size_t filled_ = 0;               // of it
+  bool inside_ = false;             // a frame has begun to come
   std::array<std::byte, Hello::kBytes> hello_{};
   std::array<std::byte, HelloAnswer::kBytes> answer_{};
-  std::array<std::byte, WireFrame::kBytes> header_{};
-  WireFrame frame_;
 };
 
 // ---- the hub -----------------------------------------------------------------------------------
 
 Result<void> FrameServer::Hub::listen() {
-  error_code error;
-  tcp::resolver resolver(executor_);
-  const auto found =
-      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
-  if (error || found.empty()) {
-    return fail(ErrorCode::invalid_argument, "can't find the host {} to listen on for frames: {}",
-                options_.host, error.message());
-  }
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return fail(ErrorCode::unavailable, "can't listen for frames on {}:{}: {}", options_.host,
-                options_.port, error.message());
-  }
-  address_ = to_string(Endpoint{options_.host, std::to_string(acceptor_.local_endpoint().port())});
-  accept();
-  check_deadlines();
-  return {};
-}
-
-void FrameServer::Hub::accept() {
-  accepting_ = true;
-  acceptor_.async_accept([hub = weak_from_this()](const error_code& error, tcp::socket socket) {
-    const auto self = hub.lock();
-    if (!self || self->closed_) return;
-    self->accepting_ = false;
-    if (error) return;  // out of descriptors: check_deadlines() tries again
-    if (self->connections_.size() < self->options_.connections_max) {
-      ++self->counts_.connections;
-      auto connection = std::make_shared<Connection>(std::move(socket), hub);
-      self->connections_.insert(connection);
-      connection->start(*self);
-    } else {
-      ++self->counts_.refused;
-    }
-    self->accept();
-  });
-}
-
-void FrameServer::Hub::check_deadlines() {
-  const Instant now = clock_.now();
-  for (auto it = connections_.begin(); it != connections_.end();) {
-    if ((*it)->late(now)) {
-      ++counts_.timeouts;
-      (*it)->close();
-      it = connections_.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  if (!accepting_) accept();
-  timer_.expires_after(options_.check_interval);
-  timer_.async_wait([hub = weak_from_this()](const error_code& error) {
-    const auto self = hub.lock();
-    if (!error && self && !self->closed_) self->check_deadlines();
-  });
+  return listener_.listen(
+      weak_from_this(),
+      [this](tcp::socket socket) {
+        return std::make_shared<Connection>(std::move(socket), weak_from_this());
+      },
+      [this](Connection& connection) { connection.start(*this); });
 }
 
 void FrameServer::Hub::digest_later(const FrameHeader& landed) {
@@ -205,7 +151,7 @@ void FrameServer::Hub::wait_for_quiet() {
 void FrameServer::Hub::digest_in_quiet() {
   digesting_ = false;
   if (undigested_.empty()) return;
-  for (const auto& connection : connections_)
+  for (const auto& connection : listener_.connections())
     if (connection->has_bytes()) return wait_for_quiet();
   const FrameHeader frame = undigested_.front();
   undigested_.pop_front();
@@ -223,12 +169,8 @@ void FrameServer::Hub::digest_in_quiet() {
 
 void FrameServer::Hub::close() {
   closed_ = true;
-  error_code ignored;
-  acceptor_.close(ignored);
-  timer_.cancel();
   quiet_.cancel();
-  for (const auto& connection : connections_) connection->close();
-  connections_.clear();
+  listener_.close();
 }
 
 // ---- a connection ------------------------------------------------------------------------------
@@ -254,7 +196,7 @@ void FrameServer::Connection::answer(Hub& hub) {
   const bool refused = says.verdict == HelloAnswer::Verdict::refused;
   const auto next = [this, refused](Hub& hub, const error_code& error, size_t) {
     if (error || refused) return end(hub, refused ? &hub.counts_.refused : nullptr);
-    read_header(hub);
+    read_frames(hub, true);
   };
   asio::async_write(socket_, asio::buffer(answer_), then(next));
 }
@@ -274,67 +216,62 @@ HelloAnswer FrameServer::Connection::judge(Hub& hub, const Hello& hello) {
     if (mapping && mapping->bytes().size() == hello.pool_bytes) {
       peer_pool_ = std::move(*mapping);
       rules_.shared = true;
+      staging_.resize(kSharedFrames * WireFrame::kBytes);
       ++hub.counts_.shared;
       return {HelloAnswer::Verdict::payload_shared, {}};
     }
   }
-  staging_.resize(own.block_bytes());
+  staging_.resize(std::max(kStagingBytes, WireFrame::kBytes + own.block_bytes()));
   return {HelloAnswer::Verdict::payload_follows, {}};
 }
 
-void FrameServer::Connection::read_header(Hub& hub) {
-  deadline_ = hub.clock_.now() + hub.options_.idle_timeout;
+// As much as is there and fits: many frames at a time, if they come so fast. Whoever sends part of
+// a frame has until its deadline for the rest, however often something comes.
+void FrameServer::Connection::read_frames(Hub& hub, bool fresh) {
+  const bool inside = filled_ > 0;
+  if (fresh || inside != inside_)
+    deadline_ =
+        hub.clock_.now() + (inside ? hub.options_.frame_timeout : hub.options_.idle_timeout);
+  inside_ = inside;
   const auto next = [this](Hub& hub, const error_code& error, size_t bytes) {
-    if (error) return end(hub, bytes > 0 ? &hub.counts_.torn : nullptr);
-    take_header(hub);
+    if (error) return end(hub, filled_ > 0 ? &hub.counts_.torn : nullptr);
+    filled_ += bytes;
+    take_frames(hub);
   };
-  asio::async_read(socket_, asio::buffer(header_), then(next));
+  socket_.async_read_some(asio::buffer(staging_.data() + filled_, staging_.size() - filled_),
+                          then(next));
 }
 
-void FrameServer::Connection::take_header(Hub& hub) {
-  const auto frame = decode_frame(header_, rules_);
-  if (!frame) return end(hub, &hub.counts_.violations);
-  frame_ = *frame;
-  if (!frame_.shared) {
-    deadline_ = hub.clock_.now() + hub.options_.frame_timeout;
-    const FrameVerdict verdict = hub.receiver_.admit(frame_.header);
-    if (verdict == FrameVerdict::admitted) return read_payload(hub, true);
-    Landing refused;
-    refused.verdict = verdict;
-    refused.session = frame_.header.session;
-    refused.job = hub.receiver_.job_of(frame_.header.session);
-    refused.frame = {frame_.header.layer, frame_.header.page};
-    refused.complete = refused.job && hub.receiver_.complete(*refused.job);
-    hub.on_landing_(refused);
-    if (!hub.closed_ && socket_.is_open()) read_payload(hub, false);
-    return;
+// Lands all frames that have come whole; what is left is the beginning of the next.
+void FrameServer::Connection::take_frames(Hub& hub) {
+  size_t at = 0;
+  while (filled_ - at >= WireFrame::kBytes) {
+    const auto here = std::span<const std::byte>(staging_).subspan(at, filled_ - at);
+    const auto frame = decode_frame(here.first<WireFrame::kBytes>(), rules_);
+    if (!frame) return end(hub, &hub.counts_.violations);
+    const FrameHeader& header = frame->header;
+    const size_t whole = WireFrame::kBytes + (frame->shared ? 0 : header.length);
+    if (here.size() < whole) break;
+    const auto bytes = frame->shared
+                           ? std::as_const(peer_pool_).bytes().subspan(frame->offset, header.length)
+                           : here.subspan(WireFrame::kBytes, header.length);
+    at += whole;
+    const Landing landing = land(hub.receiver_, hub.pool_, header, bytes, hub.clock_.now());
+    hub.counts_.bytes += landing.bytes;
+    if (landing.verdict == FrameVerdict::admitted) hub.digest_later(header);
+    hub.on_landing_(landing);
+    if (hub.closed_ || !socket_.is_open()) return;
   }
-  const auto bytes = peer_pool_.bytes().subspan(frame_.offset, frame_.header.length);
-  landed(hub, land(hub.receiver_, hub.pool_, frame_.header, bytes, hub.clock_.now()));
-}
-
-void FrameServer::Connection::read_payload(Hub& hub, bool wanted) {
-  const auto next = [this, wanted](Hub& hub, const error_code& error, size_t) {
-    if (error) return end(hub, &hub.counts_.torn);
-    if (!wanted) return read_header(hub);
-    const auto bytes = std::span(staging_).first(frame_.header.length);
-    landed(hub, land(hub.receiver_, hub.pool_, frame_.header, bytes, hub.clock_.now()));
-  };
-  (void)hub;
-  asio::async_read(socket_, asio::buffer(staging_.data(), frame_.header.length), then(next));
-}
-
-void FrameServer::Connection::landed(Hub& hub, const Landing& landing) {
-  hub.counts_.bytes += landing.bytes;
-  if (landing.verdict == FrameVerdict::admitted) hub.digest_later(frame_.header);
-  hub.on_landing_(landing);
-  if (!hub.closed_ && socket_.is_open()) read_header(hub);
+  std::copy(staging_.begin() + static_cast<ptrdiff_t>(at),
+            staging_.begin() + static_cast<ptrdiff_t>(filled_), staging_.begin());
+  filled_ -= at;
+  read_frames(hub, at > 0);
 }
 
 void FrameServer::Connection::end(Hub& hub, uint64_t* counter) {
   if (counter != nullptr) ++*counter;
   close();
-  hub.connections_.erase(shared_from_this());
+  hub.listener_.erase(shared_from_this());
 }
 
 void FrameServer::Connection::close() {
@@ -357,8 +294,15 @@ Result<std::unique_ptr<FrameServer>> FrameServer::listen(
 
 FrameServer::FrameServer(std::shared_ptr<Hub> hub) : hub_(std::move(hub)) {}
 FrameServer::~FrameServer() { hub_->close(); }
-const std::string& FrameServer::address() const { return hub_->address_; }
-size_t FrameServer::connections() const { return hub_->connections_.size(); }
-const FrameServerCounts& FrameServer::counts() const { return hub_->counts_; }
+const std::string& FrameServer::address() const { return hub_->listener_.address(); }
+size_t FrameServer::connections() const { return hub_->listener_.connections().size(); }
+FrameServerCounts FrameServer::counts() const {
+  FrameServerCounts counts = hub_->counts_;
+  const ListenerCounts& listener = hub_->listener_.counts();
+  counts.connections = listener.connections;
+  counts.refused += listener.refused;
+  counts.timeouts = listener.timeouts;
+  return counts;
+}
 
 }  // namespace baton::kvcache

@@ -61,7 +61,7 @@ class FrameServer {
 
   const std::string& address() const;  // host:port, the port really bound
   size_t connections() const;
-  const FrameServerCounts& counts() const;
+  FrameServerCounts counts() const;
 
  private:
   class Hub;

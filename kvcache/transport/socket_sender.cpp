@@ -15,6 +15,7 @@
 #include "kvcache/frame.h"
 #include "kvcache/transport/frame_sender.h"
 #include "kvcache/transport/host.h"
+#include "kvcache/transport/transfer.h"
 
 namespace baton::kvcache {
 
@@ -244,7 +245,7 @@ void Channel::pump(Hub& hub) {
     pump(hub);
     hub.written(done, shared_);
   };
-  asio::async_write(socket_, buffers_, then(next));
+  asio::async_write(socket_, buffers_, LargePieces{}, then(next));
 }
 
 bool Channel::forget(SessionId session) {

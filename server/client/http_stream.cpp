@@ -277,10 +277,13 @@ HttpStream::~HttpStream() {
 
 void HttpStream::post(const Post& post, OnBody on_body, OnEnd on_end) {
   const Url& url = server_.url;
-  std::string request = fmt::format(
-      "POST {}{} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n"
-      "Accept: text/event-stream\r\nConnection: close\r\nContent-Length: {}\r\n",
-      url.prefix, post.path, url.host, url.port, post.body.size());
+  std::string request =
+      fmt::format("{} {}{} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n",
+                  post.get ? "GET" : "POST", url.prefix, post.path, url.host, url.port);
+  if (!post.get)
+    request += fmt::format(
+        "Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {}\r\n",
+        post.body.size());
   if (!post.api_key.empty()) request += "Authorization: Bearer " + post.api_key + "\r\n";
   request += "\r\n" + post.body;
   exchange_ = std::make_shared<Exchange>(executor_, server_, std::move(on_body), std::move(on_end));

@@ -1,4 +1,4 @@
-// HttpStream: one POST over HTTP or HTTPS whose answer's body is handed on as it comes.
+// HttpStream: one POST (or GET) over HTTP or HTTPS whose answer's body is handed on as it comes.
 //
 // A server's certificate must be signed by an authority that the system or `ca_file` names, for the
 // URL's host.
@@ -34,6 +34,7 @@ struct Post {
   std::string path;
   std::string body;
   std::string api_key;  // empty: none
+  bool get = false;     // a GET, without a body
 };
 
 struct Outcome {

@@ -1,6 +1,7 @@
 #include "server/routes/status.h"
 
 #include "base/system/options.h"
+#include "server/routes/pool_json.h"
 
 namespace baton::server {
 
@@ -74,24 +75,26 @@ http::Response readiness_response(const Readiness& readiness) {
 Json kv_json(const InstanceView& instance) {
   const PageCounts& p = instance.load.pages;
   const uint64_t sum = uint64_t{p.free} + p.reserved + p.filling + p.in_use + p.cached;
-  return {{"instance", instance.peer.name},
-          {"role", to_string(instance.role)},
-          {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
-          {"draining", instance.draining},
-          {"stale", instance.stale},
-          {"running", instance.load.running},
-          {"waiting", instance.load.waiting},
-          {"page_tokens", instance.manifest.page_tokens},
-          {"pages",
-           {{"total", p.total},
-            {"free", p.free},
-            {"reserved", p.reserved},
-            {"filling", p.filling},
-            {"in_use", p.in_use},
-            {"cached", p.cached}}},
-          {"conserved", sum == p.total},
-          {"prefixes", instance.prefixes},
-          {"prefixes_stale", instance.prefixes_stale}};
+  Json json = {{"instance", instance.peer.name},
+               {"role", to_string(instance.role)},
+               {"incarnation", fmt::format("{:016x}", instance.peer.incarnation.value)},
+               {"draining", instance.draining},
+               {"stale", instance.stale},
+               {"running", instance.load.running},
+               {"waiting", instance.load.waiting},
+               {"page_tokens", instance.manifest.page_tokens},
+               {"pages",
+                {{"total", p.total},
+                 {"free", p.free},
+                 {"reserved", p.reserved},
+                 {"filling", p.filling},
+                 {"in_use", p.in_use},
+                 {"cached", p.cached}}},
+               {"conserved", sum == p.total},
+               {"prefixes", instance.prefixes},
+               {"prefixes_stale", instance.prefixes_stale}};
+  if (instance.pool) json.update(pool_json(*instance.pool));
+  return json;
 }
 
 http::Response kv_response(const ClusterView& cluster) {

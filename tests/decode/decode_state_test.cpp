@@ -14,7 +14,9 @@ namespace {
 class DecodeStateTest : public testing::Test {
  protected:
   explicit DecodeStateTest(uint32_t growth_tokens = DecodeLimits{}.growth_tokens)
-      : state_(setup(growth_tokens), tokenizer_, [this] { return ++drawn_; }) {}
+      : DecodeStateTest(setup(growth_tokens)) {}
+  explicit DecodeStateTest(DecodeSetup setup)
+      : state_(std::move(setup), tokenizer_, [this] { return ++drawn_; }) {}
   static constexpr Incarnation kSelf{5};
   static constexpr LinkId kGateway{1};
   inline static const Peer kPrefill{"prefill-0", Incarnation{9}, "p"};
@@ -24,6 +26,7 @@ class DecodeStateTest : public testing::Test {
     setup.limits.growth_tokens = growth_tokens;
     setup.self = kSelf;
     setup.pages = 8;
+    setup.prefix_caching = false;
     setup.format = simulation::kFormat;
     setup.model = {simulation::kVocabulary, 1000, {simulation::kEndToken}};
     setup.limits.requests_max = 3;
@@ -87,6 +90,71 @@ class DecodeStateTest : public testing::Test {
   uint64_t drawn_ = 0;
   DecodeState state_;
 };
+
+class DecodeCacheTest : public DecodeStateTest {
+ protected:
+  DecodeCacheTest() : DecodeStateTest(caching()) {}
+  static DecodeSetup caching() {
+    DecodeSetup setup = DecodeStateTest::setup(DecodeLimits{}.growth_tokens);
+    setup.prefix_caching = true;
+    return setup;
+  }
+  // Says one token of the request, which is for one, after its prompt is filled. Rows filled.
+  uint32_t run(const RequestState& request, std::optional<Peer> prefill = std::nullopt) {
+    uint32_t rows = 0;
+    for (auto compute = all<Compute>(submit(request, prefill)); !compute.empty();) {
+      for (const model::SequenceRows& sequence : compute[0].sequences)
+        rows += sequence.sampling ? 0 : static_cast<uint32_t>(sequence.tokens.size());
+      compute = all<Compute>(answer(compute[0], {3}));
+    }
+    EXPECT_EQ(state_.live(), 0u);
+    return rows;
+  }
+  uint32_t cached() const { return state_.pool().counts().cached; }
+};
+
+TEST_F(DecodeCacheTest, FullPagesOfAPromptAreKeptAndNotFilledAgain) {
+  EXPECT_EQ(run(request(1, 150, 1, 1)), 149u);
+  EXPECT_EQ(cached(), 2u) << "the partial page has the answer's entries in it";
+  EXPECT_EQ(run(request(2, 150, 1, 1)), 21u);
+  EXPECT_EQ(run(request(3, 170, 2, 1)), 41u) << "a prompt that goes on, and forks";
+  EXPECT_EQ(state_.counts().pages_kept, 4u);
+  RequestState other = request(4, 150, 1, 1);
+  other.cache_salt = "other";
+  EXPECT_EQ(run(other), 149u) << "whoever must not share does not";
+  RequestState scored = request(5, 150, 1, 1);
+  scored.report.prompt_logprobs = 1;
+  EXPECT_EQ(run(scored), 149u) << "scores come from computing";
+  EXPECT_EQ(run(request(6, 129, 1, 1)), 0u);
+  EXPECT_EQ(state_.pool().counts().free + cached(), 8u);
+}
+
+TEST_F(DecodeCacheTest, APromptThatIsAllHereNeedsNoPrefillAndOfOthersThePagesAreTold) {
+  run(request(1, 150, 1, 1));
+  EXPECT_EQ(run(request(2, 129, 1, 1), kPrefill), 0u) << "two pages and no more";
+  const Actions actions = submit(request(3, 150, 1, 1), kPrefill);
+  const auto told = all<TellPrefill>(actions);
+  ASSERT_EQ(told.size(), 1u);
+  const auto job = std::get<PrefillJob>(told[0].message).job;
+  const auto answers = all<TellPrefill>(step(PrefillSaid{kPrefill, Reserve{job, 3}}));
+  ASSERT_EQ(answers.size(), 1u);
+  const auto& reserved = std::get<Reserved>(answers[0].message);
+  EXPECT_EQ(reserved.kept, 2u);
+  EXPECT_EQ(reserved.pages.size(), 1u);
+}
+
+TEST_F(DecodeCacheTest, WhatIsKeptGivesWayAndTheSchedulerIsToldOfIt) {
+  run(request(1, 150, 1, 1));
+  const auto beats = all<Beat>(after(1s));
+  ASSERT_EQ(beats.size(), 1u);
+  ASSERT_TRUE(beats[0].prefixes.has_value());
+  EXPECT_EQ(beats[0].prefixes->came.size(), 2u);
+  RequestState large = request(2, 480, 1, 1);  // all eight pages
+  large.prompt[0] = 9;
+  EXPECT_EQ(run(large), 479u);
+  EXPECT_EQ(cached(), 7u);
+  EXPECT_EQ(state_.cache().counts().pages_evicted, 2u);
+}
 
 TEST_F(DecodeStateTest, APromptOfOneTokenRunsAtOnceAndItsTokensAreTold) {
   auto compute = all<Compute>(submit(request(1, 1, 1, 2)));

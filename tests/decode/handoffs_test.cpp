@@ -11,14 +11,15 @@ class HandoffsTest : public testing::Test {
   inline static const Peer kPrefill{"prefill-0", Incarnation{5}, "p"};
 
   void start(uint32_t prompt = 100, uint32_t max_tokens = 64,
-             std::optional<uint32_t> scores = std::nullopt) {
+             std::optional<uint32_t> scores = std::nullopt,
+             std::vector<kvcache::PageName> names = {}) {
     RequestState request;
     request.id = kRequest;
     request.attempt = Attempt{1};
     request.prompt.resize(prompt);
     request.stop.max_tokens = max_tokens;
     request.report.prompt_logprobs = scores;
-    handoffs_.start(request, kPrefill, 60s, now_);
+    handoffs_.start(request, kPrefill, 60s, std::move(names), now_);
     EXPECT_EQ(told<PrefillJob>().at(0).prompt_logprobs, scores);
     job_ = told<PrefillJob>().at(0).job;
   }
@@ -66,10 +67,10 @@ class HandoffsTest : public testing::Test {
   }
 
   DecodeLimits limits_;
-  kvcache::PagePool pool_{8};
-  kvcache::HandoffReceiver receiver_{pool_, {2, 8}, {}};
+  kvcache::PrefixCache cache_{{.pages = 8}, true};
+  kvcache::HandoffReceiver receiver_{cache_.session_pool(), {2, 8}, {}};
   uint64_t drawn_ = 0;
-  Handoffs handoffs_{limits_, pool_, receiver_, "here", 10s, [this] { return ++drawn_; }};
+  Handoffs handoffs_{limits_, cache_, receiver_, "here", 10s, [this] { return ++drawn_; }};
   JobId job_;
   Instant now_{Duration(100s)};
   Actions actions_;
@@ -109,7 +110,7 @@ TEST_F(HandoffsTest, AReservationHoldsAllPagesThatTheRequestMayEverWrite) {
   const Reserved reserved = reserve();
   EXPECT_EQ(reserved.pages.size(), 2u);
   EXPECT_EQ(reserved.frame_address, "here");
-  EXPECT_EQ(pool_.counts().free, 5u);
+  EXPECT_EQ(cache_.room(), 5u);
 }
 
 TEST_F(HandoffsTest, AFullPoolSaysNotBeforeAtOnceAndHoldsNothing) {
@@ -118,7 +119,7 @@ TEST_F(HandoffsTest, AFullPoolSaysNotBeforeAtOnceAndHoldsNothing) {
   const auto first = told<NotBefore>();
   say(Reserve{job_, 9});
   EXPECT_EQ(told<NotBefore>().at(0).delay, first.at(0).delay * 2);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
   say(Abort{job_, "refused too often"});
   const auto lost = handoffs_.take_lost();
   EXPECT_EQ(lost.at(0).why, GiveUp::full);
@@ -128,14 +129,14 @@ TEST_F(HandoffsTest, AFullPoolSaysNotBeforeAtOnceAndHoldsNothing) {
 TEST_F(HandoffsTest, RoomIsKeptForAJobThatWasRefusedAgainAndAgain) {
   start(64 * 6);  // six pages, and some for the answer
   const JobId large = job_;
-  pool_.allocate(4, kvcache::PageState::in_use);
+  cache_.allocate(4, kvcache::PageState::in_use);
   for (int asked = 0; asked < 3; ++asked) say(Reserve{large, 6});
   RequestState small;
   small.id = RequestId{43};
   small.attempt = Attempt{1};
   small.prompt.resize(10);
   small.stop.max_tokens = 1;
-  handoffs_.start(small, kPrefill, 60s, now_);
+  handoffs_.start(small, kPrefill, 60s, {}, now_);
   const JobId later = told<PrefillJob>().at(0).job;
   say(Reserve{later, 1});
   EXPECT_EQ(told<NotBefore>().size(), 1u) << "though there is room for it";
@@ -197,7 +198,7 @@ TEST_F(HandoffsTest, FramesThatNeverComeEndTheJobAndBlameThePrefill) {
     after(limits_.resend_after);
   }
   EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
 }
 
 TEST_F(HandoffsTest, WhileMissingFramesLandNothingIsAskedForAndTheCountStartsAnew) {
@@ -230,7 +231,7 @@ TEST_F(HandoffsTest, PagesThatAreWrongAgainAndAgainEndTheJob) {
       for (uint32_t layer = 0; layer < 2; ++layer) land(reserved, layer, 1);
   }
   EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
 }
 
 TEST_F(HandoffsTest, AJobOfWhichNothingIsHeardIsLostAndOneThatLivesKeepsItsLease) {
@@ -243,7 +244,7 @@ TEST_F(HandoffsTest, AJobOfWhichNothingIsHeardIsLostAndOneThatLivesKeepsItsLease
   EXPECT_TRUE(handoffs_.take_lost().empty());
   after(limits_.prefill_silence_max);
   EXPECT_EQ(handoffs_.take_lost().at(0).why, GiveUp::place_again);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
 }
 
 TEST_F(HandoffsTest, ACancelledJobFreesAtOnceAndLateFramesAreRefused) {
@@ -251,7 +252,7 @@ TEST_F(HandoffsTest, ACancelledJobFreesAtOnceAndLateFramesAreRefused) {
   const Reserved reserved = reserve();
   handoffs_.cancel(kRequest, "cancelled", now_);
   EXPECT_EQ(told<Abort>().size(), 1u);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
   const kvcache::FrameHeader late{reserved.session, reserved.pages[0].epoch, 0, 0, 512, 1};
   EXPECT_EQ(receiver_.admit(late), kvcache::FrameVerdict::unknown_session);
   say(Reserve{job_, 2});
@@ -264,10 +265,95 @@ TEST_F(HandoffsTest, PagesThatAreBeingDigestedAreFreedWhenThatIsDone) {
   land_all(reserved);
   seal(reserved);
   handoffs_.cancel(kRequest, "cancelled", now_);
-  EXPECT_EQ(pool_.counts().free, 5u);
+  EXPECT_EQ(cache_.room(), 5u);
   handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{2, 2}}}, now_);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
   EXPECT_TRUE(handoffs_.take_done().empty());
+}
+
+std::vector<kvcache::PageName> three_names() {
+  std::vector<kvcache::PageName> names(3);
+  for (size_t i = 0; i < names.size(); ++i) names[i].bytes[0] = static_cast<std::byte>(i + 1);
+  return names;
+}
+
+class HandoffsDeltaTest : public HandoffsTest {
+ protected:
+  // The first pages of the names are cached.
+  void publish(uint32_t pages) {
+    std::optional<PageId> before;
+    std::vector<PageId> all;
+    for (uint32_t i = 0; i < pages; ++i) {
+      const PageId page = cache_.allocate(1, kvcache::PageState::in_use)->front().page;
+      cache_.publish(three_names()[i], page, before, kPageTokens);
+      before = page;
+      all.push_back(page);
+    }
+    cache_.release(all);
+    EXPECT_EQ(cache_.pool().counts().cached, pages);
+  }
+  Reserved reserve_for(uint32_t pages) {
+    say(Reserve{job_, pages});
+    const auto reserved = told<Reserved>();
+    return reserved.empty() ? Reserved{} : reserved[0];
+  }
+};
+
+TEST_F(HandoffsDeltaTest, WhatTheCacheHasIsNotSent) {
+  publish(2);
+  start(200, 64, std::nullopt, three_names());  // 199 entries: three full pages and a part
+  const Reserved reserved = reserve_for(4);
+  EXPECT_EQ(reserved.kept, 2u);
+  ASSERT_EQ(reserved.pages.size(), 2u);
+  EXPECT_EQ(receiver_.tokens(job_), 71u);
+  EXPECT_EQ(cache_.pool().counts().cached, 0u) << "they are in use now";
+  for (uint32_t layer = 0; layer < 2; ++layer) {
+    for (uint32_t page = 0; page < 2; ++page) {
+      const kvcache::FrameHeader frame{
+          reserved.session, reserved.pages[page].epoch, layer, page, (page == 0 ? 64u : 7u) * 8, 1};
+      ASSERT_EQ(receiver_.landed(frame, 1, now_), kvcache::FrameVerdict::admitted);
+      handoffs_.on(FrameLanded{reserved.session}, now_);
+    }
+  }
+  seal(reserved);
+  EXPECT_TRUE(digests_wanted());
+  handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{2, 2}}}, now_);
+  const auto done = handoffs_.take_done();
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_EQ(done[0].kept, 2u);
+  EXPECT_EQ(done[0].prompt_pages.size(), 4u);
+  EXPECT_EQ(cache_.index().find(three_names()[1]), done[0].prompt_pages[1]);
+  EXPECT_EQ(kvcache::broken_invariant(cache_), std::nullopt);
+}
+
+TEST_F(HandoffsDeltaTest, OnePageIsSentAtLeastAndOneThatEndsLetsAllGo) {
+  publish(3);
+  start(193, 64, std::nullopt, three_names());  // three pages and no more
+  const Reserved reserved = reserve_for(3);
+  EXPECT_EQ(reserved.kept, 2u);
+  EXPECT_EQ(reserved.pages.size(), 1u);
+  handoffs_.cancel(kRequest, "cancelled", now_);
+  EXPECT_EQ(cache_.room(), 8u);
+  EXPECT_EQ(cache_.pool().counts().cached, 3u);
+  EXPECT_EQ(kvcache::broken_invariant(cache_), std::nullopt);
+}
+
+TEST_F(HandoffsDeltaTest, CachedPagesGiveWayButNotThoseThatAreKept) {
+  publish(2);
+  cache_.allocate(2, kvcache::PageState::in_use);  // somebody else: six pages are left
+  start(200, 64, std::nullopt, three_names());     // needs four and one to grow
+  const Reserved reserved = reserve_for(4);
+  EXPECT_EQ(reserved.kept, 2u);
+  handoffs_.cancel(kRequest, "cancelled", now_);
+  cache_.allocate(2, kvcache::PageState::in_use);  // four are left
+  start(200, 64, std::nullopt, three_names());
+  say(Reserve{job_, 4});
+  EXPECT_EQ(told<NotBefore>().size(), 1u);
+  EXPECT_EQ(cache_.pool().counts().cached, 2u) << "it took nothing";
+  handoffs_.cancel(kRequest, "cancelled", now_);
+  start(250, 64);  // another prompt of four pages: all that is cached gives way but for one page
+  say(Reserve{job_, 4});
+  EXPECT_EQ(told<NotBefore>().size(), 1u);
 }
 
 TEST_F(HandoffsTest, ALostPrefillLosesItsJobs) {
@@ -275,7 +361,7 @@ TEST_F(HandoffsTest, ALostPrefillLosesItsJobs) {
   reserve();
   handoffs_.on(PrefillDown{kPrefill.incarnation}, now_);
   EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
-  EXPECT_EQ(pool_.counts().free, 8u);
+  EXPECT_EQ(cache_.room(), 8u);
 }
 
 }  // namespace

@@ -51,9 +51,11 @@ TEST_F(ClusterMemoryTest, WeightsAreThoseOfTheModeAndBuffersThoseOfTheRows) {
 TEST_F(ClusterMemoryTest, CountsTheKvstoreWhereThereIsOne) {
   UpOptions options;
   options.kvstore_memory = 1000;
-  EXPECT_EQ(of(options).kvstore, 1000u);
+  EXPECT_EQ(of(options).kvstores, 1000u);
+  options.kvstores = 3;
+  EXPECT_EQ(of(options).kvstores, 3000u);
   options.single_process = true;
-  EXPECT_EQ(of(options).kvstore, 0u);
+  EXPECT_EQ(of(options).kvstores, 0u);
 }
 
 TEST_F(ClusterMemoryTest, WhatDoesNotFitIsRefusedWithItsPartsAtTheByte) {

@@ -70,16 +70,27 @@ TEST(UpOptions, a_certificate_and_its_key_go_to_the_gateway) {
 
 TEST(UpOptions, there_is_a_kvstore_unless_it_is_not_wanted_or_prefixes_are_not_kept) {
   const auto plan = plan_cluster(parse({"--model", "/m", "--kvstore-memory", "1G"}).options);
-  ASSERT_TRUE(plan.kvstore.has_value());
-  EXPECT_THAT(plan.kvstore->command.front(), EndsWith("/baton-kvstore"));
-  EXPECT_EQ(value_of(plan.kvstore->command, "--memory"), std::to_string(size_t{1} << 30));
-  EXPECT_THAT(plan.kvstore->command, Not(Contains("--dir")));
+  ASSERT_EQ(plan.kvstores.size(), 1u);
+  EXPECT_THAT(plan.kvstores[0].command.front(), EndsWith("/baton-kvstore"));
+  EXPECT_EQ(value_of(plan.kvstores[0].command, "--memory"), std::to_string(size_t{1} << 30));
+  EXPECT_THAT(plan.kvstores[0].command, Not(Contains("--dir")));
+  EXPECT_THAT(plan.workers[0].command, Contains("--kvstore"));
   const auto disk =
       plan_cluster(parse({"--model", "/m", "--kvstore-dir", "/d", "--kvstore-disk", "2M"}).options);
-  EXPECT_EQ(value_of(disk.kvstore->command, "--dir"), "/d");
-  EXPECT_EQ(value_of(disk.kvstore->command, "--disk"), std::to_string(size_t{2} << 20));
+  EXPECT_EQ(value_of(disk.kvstores.at(0).command, "--dir"), "/d/kvstore-0");
+  EXPECT_EQ(value_of(disk.kvstores[0].command, "--disk"), std::to_string(size_t{2} << 20));
   for (const char* without : {"--no-kvstore", "--no-enable-prefix-caching"})
-    EXPECT_FALSE(plan_cluster(parse({"--model", "/m", without}).options).kvstore) << without;
+    EXPECT_TRUE(plan_cluster(parse({"--model", "/m", without}).options).kvstores.empty())
+        << without;
+}
+
+TEST(UpOptions, several_kvstores_have_names_and_folders_of_their_own) {
+  const auto plan =
+      plan_cluster(parse({"--model", "/m", "--kvstores", "3", "--kvstore-dir", "/d"}).options);
+  ASSERT_EQ(plan.kvstores.size(), 3u);
+  EXPECT_EQ(plan.kvstores[2].name, "kvstore-2");
+  EXPECT_EQ(value_of(plan.kvstores[2].command, "--name"), "kvstore-2");
+  EXPECT_EQ(value_of(plan.kvstores[2].command, "--dir"), "/d/kvstore-2");
 }
 
 TEST(UpOptions, the_name_is_the_folders_however_it_is_spelled) {
@@ -221,7 +232,7 @@ TEST(UpOptions, every_daemon_is_told_what_concerns_it) {
   options.prefix_caching = false;
   const ClusterPlan off = plan_cluster(options);
   EXPECT_THAT(off.workers[0].command, Contains("--no-enable-prefix-caching"));
-  EXPECT_THAT(off.workers[2].command, Not(Contains("--no-enable-prefix-caching")));
+  EXPECT_THAT(off.workers[2].command, Contains("--no-enable-prefix-caching"));
   EXPECT_THAT(plan.scheduler.command.front(), EndsWith("baton-scheduler"));
   EXPECT_EQ(plan.scheduler.drain_signal, SIGTERM);
   EXPECT_EQ(value_of(plan.gateway.command, "--served-model-name"), "name");

@@ -4,6 +4,8 @@ The oracle is a digest of the logits of every token (`return_logits_digest`) of 
 no prefixes.
 """
 import concurrent.futures
+import json
+import tempfile
 import time
 import unittest
 
@@ -88,6 +90,67 @@ class PrefixCache(unittest.TestCase):
             self.assertEqual(said, self.reference[3])
             self.assertEqual(cached % 64, 0)
             self.assertGreater(cached, 0)
+
+    def converse(self, running, turns=4):
+        """What was said in each turn, and the lengths of the prompts, whose answers are in the
+        next ones."""
+        said, lengths = [], []
+        prompt = running.ask("/tokenize", {"prompt": PROMPTS[0]})[2]["tokens"]
+        for turn in range(turns):
+            one, _, length = answer(running, prompt, max_tokens=40)
+            said.append(one)
+            lengths.append(length)
+            more = running.ask("/tokenize", {"prompt": f" And then {turn}?"})[2]["tokens"]
+            prompt = prompt + one[0] + more
+        return said, lengths
+
+    def test_the_next_turn_sends_only_what_decode_does_not_hold(self):
+        with cluster(DEMO, "--no-enable-prefix-caching") as running:
+            reference, lengths = self.converse(running)
+            self.assertEqual(running.metric("baton_decode_pages_kept_total"), 0)
+        # Full pages of the prompt before: its answer's entries are of the other form.
+        kept = sum((n - 1) // 64 for n in lengths[:-1])
+        for flags in ((), ("--transport", "tcp"), ("--decode", "tp=2,dp=2")):
+            with self.subTest(flags=flags), cluster(DEMO, *flags) as running:
+                said, again = self.converse(running)
+                self.assertEqual((said, again), (reference, lengths))
+                for name in ("baton_decode_pages_kept_total",
+                             "baton_prefill_pages_not_sent_total"):
+                    deadline = time.monotonic() + 30
+                    while self.metric(running, name) < kept:
+                        self.assertLess(time.monotonic(), deadline, name)
+                    # The readiness probe is asked again when the membership changes.
+                    self.assertLessEqual(running.metric(name), kept + 2, name)
+                for instance in running.ask("/debug/kv")[2]["instances"]:
+                    self.assertTrue(instance["conserved"] or instance["role"] == "kvstore")
+
+    def test_a_conversation_comes_back_to_the_decode_that_holds_it(self):
+        with cluster(DEMO, "--decode", "instances=2") as running:
+            deadline = time.monotonic() + 30
+            while True:  # heartbeats tell the scheduler what is kept
+                status, _, whole = running.ask("/v1/completions", {
+                    "model": running.model(), "prompt": PROMPTS[0], "max_tokens": 1,
+                    "explain": True})
+                self.assertEqual(status, 200, whole)
+                if " and has " in whole["explain"]["placed_because"]:
+                    break
+                self.assertLess(time.monotonic(), deadline, whole["explain"])
+
+    def test_a_pinned_prefix_stays(self):
+        with cluster(DEMO, "--no-enable-prefix-caching") as running:
+            tokens = running.ask("/tokenize", {"prompt": PROMPTS[0]})[2]["tokens"]
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as pins:
+            pins.write(json.dumps({"token_ids": tokens}) + "\n")
+            pins.flush()
+            # 45 pages; each of the others takes five or more.
+            with cluster(DEMO, "--max-model-len", "1024", "--kv-memory", "8M", "--no-kvstore",
+                         "--pin-prefix-file", pins.name) as running:
+                answer(running, PROMPTS[0])
+                for i in range(12):
+                    answer(running, f"{i} " + "and one more letter " * 70)
+                said, cached, _ = answer(running, PROMPTS[0])
+                self.assertEqual(said, self.reference[0])
+                self.assertGreaterEqual(cached, 64 * ((len(tokens) - 1) // 64))
 
     def test_salts_never_share(self):
         with cluster() as running:

@@ -40,7 +40,8 @@ struct Job {
 // What the receiver should hold of a session, in the simplest form.
 struct Model {
   JobId job;
-  uint32_t tokens = 0;
+  uint32_t first = 0;   // the receiver has the entries before it
+  uint32_t tokens = 0;  // from there on
   std::vector<ReservedPage> pages;
   std::map<FrameName, bool> right;  // verified, and with the right bytes
   Instant lease_end;
@@ -89,14 +90,16 @@ class World {
     if (random_.chance(0.1)) abort(job);  // an abort that overtakes the reserve
     const bool buried = receiver_.has_tombstone(job);
     const SessionId session{random_.next(), random_.next()};
-    const bool room = pool_.counts().free >= pages_for(tokens);
-    const auto opened = receiver_.open(job, session, tokens, now_);
+    const auto kept = random_.chance(0.3) ? static_cast<uint32_t>(random_.below(own->size())) : 0;
+    const uint32_t first = kept * kPageTokens;
+    const bool room = pool_.counts().free >= pages_for(tokens - first);
+    const auto opened = receiver_.open(job, session, tokens - first, now_);
     ASSERT_EQ(opened.has_value(), room && !buried);
     std::vector<PageId> pages;
     for (const ReservedPage& page : *own) pages.push_back(page.page);
     if (!opened) return release(pages);
-    Reserved reserved{job, session, *receiver_.pages(job), "", 10s};
-    models_[session] = {job, tokens, reserved.pages, {}, now_ + 10s};
+    Reserved reserved{job, session, *receiver_.pages(job), "", 10s, kept};
+    models_[session] = {job, first, tokens - first, reserved.pages, {}, now_ + 10s};
     fill(job, pages, tokens);
     jobs_.emplace(job, Job{*HandoffSender::start(reserved, pages, tokens, kFormat), tokens});
   }
@@ -187,7 +190,7 @@ class World {
     if (expected != FrameVerdict::admitted) return;
     Model& model = models_.at(flight.header.session);
     model.lease_end = std::max(model.lease_end, now_ + 10s);
-    model.right[landing.frame] = is_right(model.job, flight);
+    model.right[landing.frame] = is_right(model, flight);
     ASSERT_EQ(landing.complete, model.right.size() == model.pages.size() * kFormat.layers);
   }
 
@@ -205,10 +208,12 @@ class World {
     return crc32c(flight.payload) == h.crc32c ? FrameVerdict::admitted : FrameVerdict::corrupt;
   }
 
-  static bool is_right(JobId job, const Flight& flight) {
+  static bool is_right(const Model& model, const Flight& flight) {
     for (uint32_t i = 0; i < flight.payload.size(); ++i) {
-      const uint32_t token = flight.header.page * kPageTokens + i / kFormat.entry_bytes;
-      if (flight.payload[i] != truth(job, flight.header.layer, token, i % kFormat.entry_bytes)) {
+      const uint32_t token =
+          model.first + flight.header.page * kPageTokens + i / kFormat.entry_bytes;
+      if (flight.payload[i] !=
+          truth(model.job, flight.header.layer, token, i % kFormat.entry_bytes)) {
         return false;
       }
     }
@@ -225,11 +230,12 @@ class World {
     const auto missing = receiver_.missing(id, 1 + random_.below(20));
     if (!missing.empty()) return post(job->sender.resend(missing));
     ASSERT_TRUE(receiver_.complete(id));
-    const auto digests = page_digests(source_, job->sender.pages(), job->tokens);
+    const uint32_t sent = job->sender.sent_tokens();
+    const auto digests = page_digests(source_, job->sender.sent(), sent);
     const auto& pages = *receiver_.pages(id);
     bool equal = true;
     for (uint32_t page = 0; page < pages.size(); ++page) {
-      const uint32_t tokens = tokens_in_page(job->tokens, page);
+      const uint32_t tokens = tokens_in_page(sent, page);
       if (page_digest(memory_, pages[page].page, tokens) == digests[page]) continue;
       equal = false;
       ++distrusted_;
@@ -255,7 +261,8 @@ class World {
       for (uint32_t layer = 0; layer < kFormat.layers; ++layer) {
         const std::byte* entry = memory_.entry(page, layer, token % kPageTokens);
         for (uint32_t i = 0; i < kFormat.entry_bytes; ++i) {
-          ASSERT_EQ(entry[i], truth(done.job, layer, token, i)) << "a wrong byte was committed";
+          ASSERT_EQ(entry[i], truth(done.job, layer, done.first + token, i))
+              << "a wrong byte was committed";
         }
       }
     }

@@ -80,6 +80,37 @@ TEST(HandoffSender, SendsAgainOnlyWhatWasSentAndEachOnce) {
   EXPECT_EQ(names(s.resend(asked)), (std::vector<FrameName>{{1, 0}, {1, 1}}));
 }
 
+TEST(HandoffSender, OfPagesThatTheReceiverKeepsNothingIsSent) {
+  Reserved two = reserved(2);
+  two.kept = 2;
+  const std::vector<PageId> pages{PageId{10}, PageId{11}, PageId{12}, PageId{13}};
+  auto s = *HandoffSender::start(two, pages, 200, kFormat);
+  EXPECT_EQ(s.sent().size(), 2u);
+  EXPECT_EQ(s.sent_tokens(), 72u);
+  EXPECT_EQ(s.layer_finished(0, 190).size(), 0u);
+  EXPECT_EQ(s.layer_finished(0, 192).size(), 1u);
+  EXPECT_FALSE(s.all_posted());
+  s.replace_page(1, PageId{77});  // one that is kept may lie anywhere
+  const auto frames = s.layer_finished(0, 200);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].header, (FrameHeader{{1, 2}, Epoch{8}, 0, 1, 8 * 16, 0}));
+  EXPECT_EQ(frames[0].page, PageId{13});
+  EXPECT_EQ(s.layer_finished(1, 128).size(), 0u);
+  EXPECT_EQ(s.layer_finished(1, 200).size(), 2u);
+  EXPECT_EQ(s.layer_finished(2, 200).size(), 2u);
+  EXPECT_TRUE(s.all_posted());
+  const std::vector<FrameName> asked{{2, 1}, {2, 2}, {0, 0}};
+  const auto again = s.resend(asked);
+  EXPECT_EQ(names(again), (std::vector<FrameName>{{0, 0}, {2, 1}}));
+  EXPECT_EQ(again[0].page, PageId{12});
+
+  two.kept = 1;
+  EXPECT_FALSE(HandoffSender::start(two, pages, 200, kFormat)) << "one page has no place";
+  two.pages.clear();
+  two.kept = 4;
+  EXPECT_FALSE(HandoffSender::start(two, pages, 200, kFormat)) << "one page is sent at least";
+}
+
 TEST(HandoffSender, AJobWithoutTokensIsPostedAtOnce) {
   auto s = sender(0);
   EXPECT_TRUE(s.all_posted());

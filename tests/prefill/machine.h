@@ -30,8 +30,9 @@ class PrefillStateTest : public testing::Test {
     order.prompt.assign(entries + 1, static_cast<TokenId>(job));  // no two begin the same
     return say(order);
   }
-  Actions reserve(uint64_t job, uint32_t pages) {
-    Reserved reserved{JobId{job}, SessionId{job, 1}, {}, "frames", Duration(10s)};
+  // Decode keeps the first `kept` of the job's pages and has reserved `pages` others.
+  Actions reserve(uint64_t job, uint32_t pages, uint32_t kept = 0) {
+    Reserved reserved{JobId{job}, SessionId{job, 1}, {}, "frames", Duration(10s), kept};
     for (uint32_t page = 0; page < pages; ++page)
       reserved.pages.push_back({PageId{10 + page}, Epoch{3}});
     return say(reserved);

@@ -7,10 +7,9 @@ namespace {
 
 class PrefillStoreTest : public PrefillStateTest {
  protected:
-  PrefillStoreTest() : PrefillStateTest(store_setup()) {}
+  PrefillStoreTest() : PrefillStateTest(store_setup()) { step(StoresKnown{2}); }
   static PrefillSetup store_setup() {
     PrefillSetup setup = make_setup();
-    setup.kvstore = true;
     setup.pages = 8;
     setup.limits.keep_pages_max = 3;
     setup.limits.keep_share = 2;
@@ -45,12 +44,13 @@ class PrefillStoreTest : public PrefillStateTest {
 
 TEST_F(PrefillStoreTest, PagesOfTheStoreAreReadPostedAsTheyComeAndOnlyTheRestIsComputed) {
   const LookUpPages asked = ask(1, 200);
-  EXPECT_EQ(asked.names.size(), 3u) << "full pages only";
+  EXPECT_EQ(asked.pages.names.size(), 3u) << "full pages only";
   EXPECT_TRUE(all<Compute>(reserve(1, 4)).empty()) << "it waits for the answer";
   const auto reads = all<ReadPages>(step(StoreHeld{asked.order, 2}));
   ASSERT_EQ(reads.size(), 1u);
-  EXPECT_EQ(reads[0].names, std::vector(asked.names.begin(), asked.names.begin() + 2));
-  EXPECT_EQ(reads[0].pages.size(), 2u);
+  EXPECT_EQ(reads[0].pages.names,
+            std::vector(asked.pages.names.begin(), asked.pages.names.begin() + 2));
+  EXPECT_EQ(reads[0].into.size(), 2u);
 
   now_ += 2ms;
   const Actions first = step(StorePageCame{asked.order});
@@ -90,7 +90,7 @@ TEST_F(PrefillStoreTest, WhatIsKnownHereIsNotAskedFor) {
   EXPECT_TRUE(all<LookUpPages>(order(51, 10)).empty()) << "no full page";
   say(Abort{JobId{51}, ""});
   PrefillJob again{kSelf, JobId{2}, RequestId{2}, Attempt{1}, std::vector<TokenId>(200, 1)};
-  EXPECT_EQ(all<LookUpPages>(say(again)).at(0).names.size(), 1u) << "the third page";
+  EXPECT_EQ(all<LookUpPages>(say(again)).at(0).pages.names.size(), 1u) << "the third page";
 }
 
 TEST_F(PrefillStoreTest, APromptThatIsScoredNeitherReadsNorWrites) {
@@ -131,6 +131,19 @@ TEST_F(PrefillStoreTest, AReadThatTakesTooLongKeepsWhatHasCome) {
   const Seal seal = finish(1, 3);
   EXPECT_EQ(seal.fetched, 64u);
   EXPECT_NE(seal.kvstore.find("did not come in time"), std::string::npos);
+}
+
+TEST_F(PrefillStoreTest, WhatAPageCostsIsMeasuredFromItsTurnOn) {
+  const LookUpPages asked = ask(1, 128);
+  reserve(1, 2);
+  step(StoreHeld{asked.order, 2});
+  now_ += 400ms;  // others are read
+  step(StoreReadBegan{asked.order});
+  now_ += 2ms;
+  step(StorePageCame{asked.order});
+  now_ += 2ms;
+  step(StorePageCame{asked.order});
+  EXPECT_NEAR(state_.costs().page_seconds(), 0.002, 1e-6);
 }
 
 TEST_F(PrefillStoreTest, AReadThatOnlyWaitedItsTurnSaysNothingOfWhatAPageCosts) {
@@ -207,11 +220,11 @@ TEST_F(PrefillStoreTest, FinishedPagesAreKeptBehindTheRequestOneBatchAtATime) {
   const Actions computed = compute_all(reserve(1, 4));
   const auto keeps = all<KeepPages>(computed);
   ASSERT_EQ(keeps.size(), 1u) << "the others wait";
-  EXPECT_EQ(keeps[0].pages.at(0).name, asked.names[0]);
+  EXPECT_EQ(keeps[0].pages.at(0).name, asked.pages.names[0]);
   finish(1, 4);
   EXPECT_EQ(state_.pool().counts().in_use, 3u) << "held until they are written";
   const auto second = all<KeepPages>(step(PagesKept{1}));
-  EXPECT_EQ(second.at(0).pages.at(0).name, asked.names[1]);
+  EXPECT_EQ(second.at(0).pages.at(0).name, asked.pages.names[1]);
   EXPECT_EQ(second[0].pages[0].depth, 1u);
   EXPECT_EQ(all<KeepPages>(step(PagesKept{0})).size(), 1u);
   step(PagesKept{1});
@@ -227,7 +240,7 @@ TEST_F(PrefillStoreTest, WhatComesFromTheStoreIsNotWrittenThere) {
   step(StoreHeld{asked.order, 1});
   const auto keeps = all<KeepPages>(compute_all(step(StorePageCame{asked.order})));
   ASSERT_EQ(keeps.size(), 1u);
-  EXPECT_EQ(keeps[0].pages.at(0).name, asked.names[1]);
+  EXPECT_EQ(keeps[0].pages.at(0).name, asked.pages.names[1]);
   EXPECT_EQ(keeps[0].pages.size(), 1u);
 }
 
@@ -251,10 +264,9 @@ TEST_F(PrefillStoreTest, ARequestThatNeedsRoomDoesNotWaitForTheStore) {
 
 class PrefillStoreShareTest : public PrefillStateTest {
  protected:
-  PrefillStoreShareTest() : PrefillStateTest(share_setup()) {}
+  PrefillStoreShareTest() : PrefillStateTest(share_setup()) { step(StoresKnown{1}); }
   static PrefillSetup share_setup() {
     PrefillSetup setup = make_setup();
-    setup.kvstore = true;
     setup.pages = 16;  // of which two may be held by what waits
     return setup;
   }

@@ -27,6 +27,28 @@ TEST_F(PrefillStateTest, AJobIsReservedComputedLayerByLayerSealedAndFreedOnTheCo
   EXPECT_EQ(state_.pool().counts(), (PageCounts{4, 2, 0, 0, 0, 2}));
 }
 
+TEST_F(PrefillStateTest, OfPagesThatDecodeKeepsNothingIsPostedOrSealed) {
+  order(1, 150);
+  const auto first = all<Compute>(reserve(1, 1, 2));
+  ASSERT_EQ(first.size(), 1u) << "they are computed all the same: the rest attends to them";
+  Actions actions = finish_step(first[0].step);
+  EXPECT_TRUE(all<PostFrames>(actions).empty());
+  actions = finish_step(all<Compute>(actions).at(0).step);
+  EXPECT_TRUE(all<PostFrames>(actions).empty());
+  actions = finish_step(all<Compute>(actions).at(0).step);
+  const auto posted = all<PostFrames>(actions);
+  ASSERT_EQ(posted.size(), 2u) << "a layer each";
+  EXPECT_EQ(posted[0].frames.at(0).header.page, 0u) << "counted behind what is kept";
+  const auto digests = all<DigestPages>(actions);
+  EXPECT_EQ(digests.at(0).pages.size(), 1u);
+  EXPECT_EQ(digests[0].tokens, 22u);
+  step(FramesWritten{SessionId{1, 1}});
+  EXPECT_EQ(told<Seal>(step(Digested{JobId{1}, std::vector<Digest>(1)})).size(), 1u);
+  say(Commit{JobId{1}, SessionId{1, 1}});
+  EXPECT_EQ(state_.counts().pages_not_sent, 2u);
+  EXPECT_EQ(state_.jobs(), 0u);
+}
+
 TEST_F(PrefillStateTest, AJobThatWantsScoresIsToldThoseOfEachChunkBeforeItsSeal) {
   order(1, 100, 2);
   auto compute = all<Compute>(reserve(1, 2));

@@ -103,8 +103,8 @@ TEST(Codec, prefill_job) {
 TEST(Codec, reserved) {
   expect_round_trip<ToPrefill>([](Counter& c) {
     Reserved m;
-    auto& [job, session, pages, frame_address, lease] = m;
-    fill_all(c, job, session, pages, frame_address, lease);
+    auto& [job, session, pages, frame_address, lease, kept] = m;
+    fill_all(c, job, session, pages, frame_address, lease, kept);
     return m;
   });
 }
@@ -224,8 +224,8 @@ TEST(Codec, rebalance) {
 TEST(Codec, heartbeat_seen) {
   expect_round_trip<FromScheduler>([](Counter& c) {
     HeartbeatSeen m;
-    auto& [incarnation, fenced, prefixes_seen] = m;
-    fill_all(c, incarnation, prefixes_seen);
+    auto& [incarnation, fenced, prefixes_seen, kvstores] = m;
+    fill_all(c, incarnation, prefixes_seen, kvstores);
     fill_flag(fenced);
     return m;
   });
@@ -254,14 +254,14 @@ TEST(Codec, not_placed) {
 TEST(Codec, heartbeat) {
   Counter c;
   Heartbeat m;
-  auto& [peer, role, manifest, load, draining, accepted, metrics, prefixes] = m;
-  fill_all(c, peer, manifest, load, accepted, metrics, prefixes);
+  auto& [peer, role, manifest, load, draining, accepted, metrics, prefixes, pool] = m;
+  fill_all(c, peer, manifest, load, accepted, metrics, prefixes, pool);
   role = Role::prefill;
   fill_flag(draining);
   const auto back = std::get<Heartbeat>(round_trip(ToScheduler(m)));
   EXPECT_TRUE(std::tie(back.peer, back.role, back.manifest, back.load, back.draining, back.accepted,
-                       back.prefixes) ==
-              std::tie(peer, role, manifest, load, draining, accepted, prefixes));
+                       back.prefixes, back.pool) ==
+              std::tie(peer, role, manifest, load, draining, accepted, prefixes, pool));
   ASSERT_TRUE(back.metrics.has_value());
   EXPECT_EQ(text_of(*back.metrics), text_of(*metrics));
   m.metrics.reset();
@@ -279,7 +279,7 @@ TEST(Codec, cluster_view) {
   for (size_t i = 0; i < instances.size(); ++i) {
     const auto key = [](const InstanceView& view) {
       return std::tie(view.peer, view.role, view.manifest, view.load, view.draining, view.stale,
-                      view.prefixes, view.prefixes_stale);
+                      view.prefixes, view.prefixes_stale, view.pool);
     };
     EXPECT_TRUE(key(back.instances[i]) == key(instances[i]));
     EXPECT_EQ(text_of(back.instances[i].metrics), text_of(instances[i].metrics));

@@ -61,6 +61,9 @@ inline void fill(Counter& c, PageCounts& to);
 inline void fill(Counter& c, InstanceView& to);
 inline void fill(Counter& c, DecodeTimes& to);
 inline void fill(Counter& c, PrefixChanges& to);
+inline void fill(Counter& c, TenantPages& to);
+inline void fill(Counter& c, WaitingState& to);
+inline void fill(Counter& c, PoolReport& to);
 inline void fill(Counter& c, ReservedPage& to);
 inline void fill(Counter& c, FrameName& to);
 inline void fill(Counter& c, ChatMessage& to);
@@ -174,8 +177,8 @@ inline void fill(Counter& c, Load& to) {
   fill_all(c, running, waiting, queued_tokens, running_max, pages);
 }
 inline void fill(Counter& c, InstanceView& to) {
-  auto& [peer, role, manifest, load, draining, stale, metrics, prefixes, prefixes_stale] = to;
-  fill_all(c, peer, manifest, load, metrics, prefixes);
+  auto& [peer, role, manifest, load, draining, stale, metrics, prefixes, prefixes_stale, pool] = to;
+  fill_all(c, peer, manifest, load, metrics, prefixes, pool);
   fill_flag(prefixes_stale);
   role = Role::prefill;
   fill_flag(draining);
@@ -191,6 +194,18 @@ inline void fill(Counter& c, PrefixChanges& to) {
   auto& [from, until, end, whole, came, went] = to;
   fill_all(c, from, until, end, came, went);
   fill_flag(whole);
+}
+inline void fill(Counter& c, TenantPages& to) {
+  auto& [tenant, pages] = to;
+  fill_all(c, tenant, pages);
+}
+inline void fill(Counter& c, WaitingState& to) {
+  auto& [what, since, left] = to;
+  fill_all(c, what, since, left);
+}
+inline void fill(Counter& c, PoolReport& to) {
+  auto& [in_flight, pinned, tenants, oldest] = to;
+  fill_all(c, in_flight, pinned, tenants, oldest);
 }
 inline void fill(Counter& c, ReservedPage& to) {
   auto& [page, epoch] = to;

@@ -47,6 +47,20 @@ TEST_F(PlacementTest, TheEmptierDecodeAndTheShorterQueueAreChosenAndTheReasonIsS
   EXPECT_NE(placed.reason.find("20 tokens queued"), std::string::npos) << placed.reason;
 }
 
+TEST_F(PlacementTest, ADecodeThatKeepsThePromptIsChosenUntilItIsMuchFuller) {
+  join(beat("decode-0", 1, Role::decode, 90));
+  join(beat("decode-1", 2, Role::decode, 80));
+  join(beat("prefill-0", 3, Role::prefill));
+  EXPECT_EQ(chosen(asking_for_pages(1, 4)).decode.name, "decode-0");
+  keep(2, 4);
+  const Placed placed = chosen(asking_for_pages(2, 4));
+  EXPECT_EQ(placed.decode.name, "decode-1");
+  EXPECT_NE(placed.reason.find("has 256 of the prompt's 286"), std::string::npos) << placed.reason;
+  EXPECT_TRUE(placed.prefill.has_value()) << "the rest has to come from somewhere";
+  join(beat("decode-1", 2, Role::decode, 50));
+  EXPECT_EQ(chosen(asking_for_pages(3, 4)).decode.name, "decode-0");
+}
+
 TEST_F(PlacementTest, ChargesCountAsLoadSoThatABurstIsSpread) {
   join(beat("decode-0", 1, Role::decode));
   join(beat("decode-1", 2, Role::decode));

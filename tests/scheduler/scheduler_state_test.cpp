@@ -35,10 +35,40 @@ class SchedulerStateTest : public testing::Test {
 
 TEST_F(SchedulerStateTest, EveryHeartbeatIsAnsweredAndAFencedOneToldSo) {
   const auto first = say(worker_, beat("decode-0", 7, Role::decode));
-  EXPECT_EQ(sent<HeartbeatSeen>(first, worker_).at(0), (HeartbeatSeen{Incarnation{7}, false}));
+  EXPECT_EQ(sent<HeartbeatSeen>(first, worker_).at(0),
+            (HeartbeatSeen{Incarnation{7}, false, 0, {}}));
   say(worker_, beat("decode-0", 8, Role::decode));
   const auto late = say(worker_, beat("decode-0", 7, Role::decode));
-  EXPECT_EQ(sent<HeartbeatSeen>(late, worker_).at(0), (HeartbeatSeen{Incarnation{7}, true}));
+  EXPECT_EQ(sent<HeartbeatSeen>(late, worker_).at(0), (HeartbeatSeen{Incarnation{7}, true, 0, {}}));
+}
+
+TEST_F(SchedulerStateTest, PrefillIsToldWhichKvstoresAreThere) {
+  const auto told = [this] {
+    const auto seen =
+        sent<HeartbeatSeen>(say(worker_, beat("prefill-0", 9, Role::prefill)), worker_);
+    std::vector<std::string> names;
+    for (const Peer& store : seen.at(0).kvstores) names.push_back(store.name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(told(), Names());
+  const LinkId one{11}, other{12};
+  const auto at_once = sent<HeartbeatSeen>(say(one, beat("kvstore-1", 31, Role::kvstore)), worker_);
+  EXPECT_EQ(at_once.at(0).incarnation, Incarnation{9});
+  EXPECT_EQ(at_once[0].kvstores.size(), 1u);
+  say(other, beat("kvstore-0", 30, Role::kvstore));
+  EXPECT_EQ(told(), (Names{"kvstore-0", "kvstore-1"}));
+  EXPECT_TRUE(sent<HeartbeatSeen>(say(worker_, beat("decode-0", 7, Role::decode)), worker_)
+                  .at(0)
+                  .kvstores.empty());
+  state_.step(LinkDown{one}, now_);
+  EXPECT_EQ(told(), Names{"kvstore-0"}) << "at once";
+  Heartbeat back = beat("kvstore-1", 32, Role::kvstore);
+  back.peer.address = "elsewhere:1";
+  say(one, back);
+  EXPECT_EQ(told(), (Names{"kvstore-0", "kvstore-1"}));
+  now_ += 5s;
+  EXPECT_EQ(told(), Names()) << "they have been silent";
 }
 
 TEST_F(SchedulerStateTest, AQuestionPutTwiceIsAnsweredAlikeAndChargedOnce) {

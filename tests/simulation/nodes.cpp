@@ -117,9 +117,8 @@ prefill::PrefillSetup prefill_setup(World& world, uint64_t incarnation) {
   setup.manifest = fake_manifest();
   setup.cache_secret = "secret";
   setup.prefix_caching = world.random.chance(0.9);
-  setup.kvstore = world.random.chance(0.7);
   setup.limits.keep_pages_max = 1 + world.random.below(20);
-  if (world.sabotage == Sabotage::spoilt_store) setup.kvstore = setup.prefix_caching = true;
+  if (world.sabotage == Sabotage::spoilt_store) setup.prefix_caching = true;
   setup.vocab_size = kVocabulary;
   setup.context_max = 4096;
   setup.limits.found_frames = 1 + world.random.below(20);
@@ -143,6 +142,8 @@ PrefillNode::PrefillNode(World& world, std::string name, uint64_t incarnation)
     if (seen && seen->fenced) soon(1us, [this] { world_.fenced(peer_.name); });
     if (seen && !seen->fenced) feed(prefill::SchedulerSaw{seen->prefixes_seen});
   };
+  const bool kvstore = world.random.chance(0.7) || world.sabotage == Sabotage::spoilt_store;
+  if (kvstore) soon(world.network.delay(), [this] { feed(prefill::StoresKnown{1}); });
 }
 
 void PrefillNode::feed(const prefill::Event& event) {
@@ -258,8 +259,9 @@ void PrefillNode::act(const prefill::LookUpPages& action) {
   if (world_.random.chance(faults.store_hang)) return;
   const bool fails = world_.random.chance(faults.store_fail);
   soon(world_.network.delay(50us, 5ms), [this, action, fails] {
+    const auto& names = action.pages.names;
     uint32_t pages = 0;
-    while (pages < action.names.size() && world_.kvstore.contains(action.names[pages])) ++pages;
+    while (pages < names.size() && world_.kvstore.contains(names[pages])) ++pages;
     feed(prefill::StoreHeld{action.order, fails ? std::nullopt : std::optional(pages)});
   });
 }
@@ -272,19 +274,19 @@ void PrefillNode::act(const prefill::ReadPages& action) {
 void PrefillNode::read_page(const prefill::ReadPages& order, size_t at) {
   const Faults& faults = world_.network.faults;
   if (world_.random.chance(faults.store_hang)) return;
-  if (world_.random.chance(faults.store_lose)) world_.kvstore.erase(order.names[at]);
+  if (world_.random.chance(faults.store_lose)) world_.kvstore.erase(order.pages.names[at]);
   soon(world_.network.delay(50us, 3ms), [this, order, at] {
     if (!reads_.contains(order.order.serial)) return;
-    const auto found = world_.kvstore.find(order.names[at]);
+    const auto found = world_.kvstore.find(order.pages.names[at]);
     if (found == world_.kvstore.end()) {
       reads_.erase(order.order.serial);
       return feed(prefill::StoreReadEnded{order.order});
     }
-    std::ranges::copy(found->second, memory_.page(order.pages[at]).begin());
+    std::ranges::copy(found->second, memory_.page(order.into[at]).begin());
     if (world_.sabotage == Sabotage::spoilt_store)
-      memory_.entry(order.pages[at], 0, 0)[0] ^= std::byte(1);
+      memory_.entry(order.into[at], 0, 0)[0] ^= std::byte(1);
     feed(prefill::StorePageCame{order.order});
-    if (at + 1 < order.names.size()) return read_page(order, at + 1);
+    if (at + 1 < order.pages.names.size()) return read_page(order, at + 1);
     feed(prefill::StoreReadEnded{order.order});
   });
 }

@@ -19,6 +19,10 @@ decode::DecodeSetup decode_setup(World& world, const std::string& name, uint64_t
   setup.sessions.lease = 4s;
   setup.sessions.tombstone = 30s;
   setup.frame_address = name;
+  setup.manifest = fake_manifest();
+  setup.cache_secret = "secret";
+  setup.prefix_caching = world.random.chance(0.9);
+  setup.limits.local_prefill_tokens = static_cast<uint32_t>(world.random.below(2)) * 40;
   setup.limits.requests_max = 16;
   setup.limits.sequences_max = 4 + static_cast<uint32_t>(world.random.below(8));
   setup.limits.fill_rows_min = 1 + static_cast<uint32_t>(world.random.below(16));
@@ -52,6 +56,7 @@ DecodeNode::DecodeNode(World& world, std::string name, uint64_t incarnation)
   scheduler_.on_message = [this](const FromScheduler& message) {
     const auto* seen = std::get_if<HeartbeatSeen>(&message);
     if (seen && seen->fenced) soon(1us, [this] { world_.fenced(peer_.name); });
+    if (seen && !seen->fenced) feed(decode::SchedulerSaw{seen->prefixes_seen});
   };
 }
 
@@ -166,7 +171,7 @@ void DecodeNode::act(const decode::CompileForm& action) {
 
 void DecodeNode::act(const decode::Beat& action) {
   scheduler_.send(Heartbeat{peer_, Role::decode, fake_manifest(), action.load, action.draining,
-                            action.accepted, std::nullopt});
+                            action.accepted, std::nullopt, action.prefixes});
 }
 
 void DecodeNode::act(const decode::Drained&) {

@@ -39,13 +39,16 @@ TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsL
     sum.prompt_tokens += outcome.prompt_tokens;
     sum.cached_tokens += outcome.cached_tokens;
     sum.fetched_tokens += outcome.fetched_tokens;
+    sum.pages_kept += outcome.pages_kept;
   }
   printf(
       "%u finished, %u failed, %u cancelled; %lu tokens, %lu placed again (%lu gave way to "
       "older ones), %lu corrupt frames, "
-      "%lu crashes; %lu of %lu prompt tokens were cached, %lu of them in the kvstore\n",
+      "%lu crashes; %lu of %lu prompt tokens were cached, %lu of them in the kvstore; "
+      "%lu pages were at decode\n",
       sum.finished, sum.failed, sum.cancelled, sum.tokens, sum.placed_again, sum.preempted,
-      sum.corrupt_frames, sum.crashes, sum.cached_tokens, sum.prompt_tokens, sum.fetched_tokens);
+      sum.corrupt_frames, sum.crashes, sum.cached_tokens, sum.prompt_tokens, sum.fetched_tokens,
+      sum.pages_kept);
   if (seeds >= 1000) {  // the world was hard, and the cluster was good at it
     EXPECT_GT(sum.crashes, 1000u);
     EXPECT_GT(sum.corrupt_frames, 500u);
@@ -54,6 +57,7 @@ TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsL
     EXPECT_GT(sum.finished, 4 * sum.failed);
     EXPECT_GT(sum.cached_tokens, sum.prompt_tokens / 20);
     EXPECT_GT(sum.fetched_tokens, sum.cached_tokens / 20);
+    EXPECT_GT(sum.pages_kept, 500u);
   }
 }
 

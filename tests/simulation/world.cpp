@@ -320,6 +320,18 @@ void World::start(const std::string& name) {
 
 // ---- the end -----------------------------------------------------------------------------------
 
+// The scheduler knows what the instance keeps.
+void World::check_view(const Peer& peer, const kvcache::PrefixCache& cache) {
+  if (!cache.enabled()) return;
+  const auto& prefixes = scheduler_->state().prefixes();
+  const auto& index = cache.index();
+  for (const uint64_t name : index.short_names(index.size()))
+    if (prefixes.held(peer.incarnation, std::span(&name, 1)) == 0 ||
+        prefixes.size(peer.incarnation) != index.size())
+      return wrong(fmt::format("the scheduler knows {} prefixes of {}, which keeps {}",
+                               prefixes.size(peer.incarnation), peer.name, index.size()));
+}
+
 void World::check_settled() {
   const auto left = [this](const std::string& where, const char* what, uint64_t count) {
     if (count > 0) wrong(fmt::format("{} has {} {} left over", where, count, what));
@@ -335,23 +347,18 @@ void World::check_settled() {
     left(node->peer().name, "requests", node->state().live());
     left(node->peer().name, "sessions", node->receiver().open_sessions());
     const PageCounts& pages = node->state().pool().counts();
-    left(node->peer().name, "pages", pages.total - pages.free);
+    left(node->peer().name, "pages", pages.total - pages.free - pages.cached);
+    outcome_.pages_kept += node->state().counts().pages_kept;
   }
   if (!scheduler_) return wrong("the scheduler has not come back");
   for (const auto& [incarnation, instance] : scheduler_->state().registry().instances()) {
     const auto charged = scheduler_->state().charges().charged(incarnation);
     left(instance.peer.name, "requests charged", charged.requests);
   }
-  for (const auto& node : prefills_) {
-    if (!node || !node->state().cache().enabled()) continue;
-    const auto& prefixes = scheduler_->state().prefixes();
-    const auto& index = node->state().cache().index();
-    const Incarnation life = node->peer().incarnation;
-    for (const uint64_t name : index.short_names(index.size()))
-      if (prefixes.held(life, std::span(&name, 1)) == 0 || prefixes.size(life) != index.size())
-        return wrong(fmt::format("the scheduler knows {} prefixes of {}, which keeps {}",
-                                 prefixes.size(life), node->peer().name, index.size()));
-  }
+  for (const auto& node : prefills_)
+    if (node) check_view(node->peer(), node->state().cache());
+  for (const auto& node : decodes_)
+    if (node) check_view(node->peer(), node->state().cache());
   if (scheduler_->state().registry().instances().size() != 4)
     wrong(fmt::format("the scheduler knows {} instances of 4",
                       scheduler_->state().registry().instances().size()));

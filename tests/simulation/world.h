@@ -38,6 +38,7 @@ struct Outcome {
   std::optional<std::string> wrong;  // the first thing, with its time
   uint32_t finished = 0, failed = 0, cancelled = 0;
   uint64_t placed_again = 0, preempted = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
+  uint64_t pages_kept = 0;  // by decode, of prompts: neither sent nor filled again
   uint64_t prompt_tokens = 0, cached_tokens = 0, fetched_tokens = 0;  // of finished requests
 };
 
@@ -93,6 +94,7 @@ class World {
   // The process of that name dies; another life of it begins after a while.
   void replace(std::string name, Duration pause);  // by value: it may be the dying node's own
   void start(const std::string& name);
+  void check_view(const Peer& peer, const kvcache::PrefixCache& cache);
   void check_settled();
   bool all_ended() const;
 

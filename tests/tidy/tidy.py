@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEVELS = {
     "base": 0, "proto": 10, "parallel": 10, "model/kernels": 10, "kvcache": 20,
     "model/checkpoint": 30, "model/text": 30, "scheduler": 30, "model/constraint": 31,
-    "model/layers": 31, "kvcache/store": 31, "model": 32,
+    "model/layers": 31, "kvcache/store": 31, "kvcache/client": 32, "model": 32,
     "prefill": 40, "decode": 40, "server/relay": 40, "server": 50, "deploy": 60,
 }
 ROOMS = [room for room in LEVELS if "/" not in room]

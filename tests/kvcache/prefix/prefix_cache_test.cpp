@@ -92,17 +92,31 @@ TEST(PrefixCache, OfTwoThatComputeTheSameOneIsListedAndBothHoldIt) {
   EXPECT_EQ(broken_invariant(cache), std::nullopt);
 }
 
-TEST(PrefixCache, AFixedPrefixStaysUntilItIsLoosened) {
-  PrefixCache cache({.pages = 2}, true);
-  const auto prompt = names({1, 2});
+TEST(PrefixCache, APinnedPrefixStaysWhetherItWasThereBeforeOrNot) {
+  PrefixCache cache({.pages = 8}, true);
+  const auto prompt = names({1, 2, 3});
+  cache.release(compute(cache, std::span(prompt).first(2)));
+  cache.pin(prompt);
+  cache.pin(prompt);
+  EXPECT_EQ(cache.pinned().size(), 2u);
   cache.release(compute(cache, prompt));
-  EXPECT_EQ(cache.fix("system", prompt), 2u);
-  EXPECT_FALSE(cache.allocate(1, PageState::filling));
-  EXPECT_EQ(cache.fix("system", prompt), 2u);
+  EXPECT_EQ(cache.pinned().size(), 3u) << "the third, once it is there";
+  EXPECT_FALSE(cache.allocate(6, PageState::filling));
+  const auto others = compute(cache, names({11, 12, 13, 14, 15}));
+  EXPECT_EQ(others.size(), 5u);
+  cache.release(others);
+  EXPECT_EQ(cache.known(prompt).pages, 3u);
   EXPECT_EQ(broken_invariant(cache), std::nullopt);
-  cache.loosen("system");
-  cache.loosen("system");
-  EXPECT_TRUE(cache.allocate(2, PageState::filling));
+}
+
+TEST(PrefixCache, NoMoreThanHalfOfThePagesArePinned) {
+  PrefixCache cache({.pages = 5}, true);
+  const auto prompt = names({1, 2, 3, 4});
+  cache.pin(prompt);
+  cache.release(compute(cache, prompt));
+  EXPECT_EQ(cache.pinned().size(), 2u);
+  EXPECT_EQ(compute(cache, names({11, 12, 13})).size(), 3u) << "there is room for others";
+  EXPECT_EQ(cache.known(prompt).pages, 2u);
   EXPECT_EQ(broken_invariant(cache), std::nullopt);
 }
 
@@ -111,7 +125,8 @@ TEST(PrefixCache, SwitchedOffItIsAPool) {
   cache.release(compute(cache, names({1, 2})));
   EXPECT_EQ(cache.pool().counts().free, 2u);
   EXPECT_TRUE(cache.take(names({1, 2})).empty());
-  EXPECT_EQ(cache.fix("system", names({1, 2})), 0u);
+  cache.pin(names({1, 2}));
+  EXPECT_TRUE(cache.pinned().empty());
 }
 
 // Random prompts that share, some held for a while: the accounts agree after every step, and what
@@ -133,7 +148,7 @@ TEST(PrefixCache, HoldsItsInvariantsUnderRandomUse) {
         uint64_t chain = 0;
         for (uint64_t i = random.below(6) + 1; i > 0; --i)
           prompt.push_back(name(chain = chain * 3 + random.below(2) + 1));
-        if (random.chance(0.1)) cache.fix("one", prompt);
+        if (random.chance(0.02)) cache.pin(prompt);
         auto pages = compute(cache, prompt);
         for (size_t i = 0; i < pages.size(); ++i)
           ASSERT_EQ(cache.index().find(prompt[i]), pages[i]);
@@ -168,6 +183,32 @@ void expect_as_brute_force(const std::vector<bench::TraceRequest>& trace, uint32
     EXPECT_EQ(bench::replay(trace, pages, eviction).hits, hits)
         << pages << " pages, " << to_string(eviction);
   }
+}
+
+TEST(PrefixCache, SaysWhatTakingLeavesAndMakesRoomForSessions) {
+  PrefixCache cache({.pages = 4}, true);
+  const auto prompt = names({1, 2, 3});
+  const auto pages = compute(cache, prompt);
+  EXPECT_EQ(cache.room(), 1u);
+  EXPECT_EQ(cache.known(prompt).pages, 3u);
+  EXPECT_EQ(cache.known(prompt).idle, 0u);
+  cache.hold(pages);  // a fork
+  const auto own = cache.allocate(1, PageState::in_use);
+  cache.hold(std::span(&own->front().page, 1));  // and a page that is not listed
+  EXPECT_EQ(cache.pool().references(own->front().page), 2u);
+  for (int i = 0; i < 2; ++i) {
+    cache.release(std::span(&own->front().page, 1));
+    cache.release(pages);
+  }
+  EXPECT_EQ(broken_invariant(cache), std::nullopt);
+  EXPECT_EQ(cache.known(prompt).idle, 3u);
+  EXPECT_EQ(cache.room(), 4u);
+  EXPECT_FALSE(cache.make_room(5));
+  EXPECT_EQ(cache.pool().counts().cached, 3u) << "nothing is lost in vain";
+  EXPECT_TRUE(cache.make_room(3));
+  EXPECT_EQ(cache.pool().counts().free, 3u);
+  EXPECT_EQ(cache.known(prompt).pages, 1u) << "the last go first";
+  EXPECT_EQ(broken_invariant(cache), std::nullopt);
 }
 
 TEST(PrefixCache, HitsAsOftenAsBruteForceAtEveryCapacity) {

@@ -1,7 +1,9 @@
 #include "kvcache/store/disk_tier.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -218,6 +220,31 @@ TEST_F(DiskTierTest, ASegmentThatCantBeOpenedCostsItsPagesAndNotTheStart) {
   for (uint32_t n = 0; n < 8; ++n) EXPECT_FALSE(has(tier, n));
   for (uint32_t n = 0; n < 20; ++n) EXPECT_TRUE(put(tier, n));
   EXPECT_TRUE(fs::exists(first));
+}
+
+// Of descriptors there are too few for all segments: those that stay closed take room all the same.
+TEST_F(DiskTierTest, SegmentsThatAreSkippedCountTowardTheLimit) {
+  {
+    DiskTier tier = open();
+    for (uint32_t n = 0; n < 9; ++n) put(tier, n);
+  }
+  uint64_t whole = 0;
+  for (const fs::path& file : files()) whole += fs::file_size(file);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::open("/dev/null", O_RDONLY);
+  ::close(next);
+  const rlimit few{static_cast<rlim_t>(next) + 2, before.rlim_max};  // the lock and one segment
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  {
+    auto tier = DiskTier::open({folder_ / "pages", whole, 0});
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_TRUE(tier) << tier.error().message;
+    EXPECT_GT(tier->counts().skipped, 0u);
+    EXPECT_GT(tier->counts().skipped_bytes, 0u);
+    EXPECT_EQ(tier->bytes(), whole);
+    EXPECT_FALSE(tier->put(page_of(50, whole))) << "beside them there is no room for it";
+  }
 }
 
 // The system refuses to let files grow: a write comes back short, then with an error.

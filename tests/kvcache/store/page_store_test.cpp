@@ -86,6 +86,15 @@ TEST(PageStore, APageThatOnlyMemoryHoldsIsWrittenWhenItIsPutAgain) {
   EXPECT_TRUE(store.disk()->holds(name_of(0)));
 }
 
+TEST(PageStore, APageThatOnlyMemoryHoldsIsWrittenWhenItIsRead) {
+  testing::TemporaryFolder folder;
+  PageStore store = *PageStore::open({1 << 20, DiskTierOptions{folder / "pages", 4 * 4096, 4096}});
+  for (uint32_t n = 0; n < 20; ++n) store.put(page_of(n));
+  EXPECT_FALSE(store.disk()->holds(name_of(0)));
+  EXPECT_TRUE(store.get(name_of(0)));
+  EXPECT_TRUE(store.disk()->holds(name_of(0)));
+}
+
 TEST(PageStore, PagesThatFitNowhereAreRefused) {
   PageStore store = *PageStore::open({100, std::nullopt});
   EXPECT_EQ(store.put(page_of(1)), PutVerdict::refused);

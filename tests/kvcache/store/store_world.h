@@ -1,4 +1,4 @@
-// A server of pages and a client with its pool, in one process, on one io_context that is driven
+// A server of pages and its clients, in one process, on one io_context that is driven
 // until something is true. Waiting has a guard; nothing sleeps.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
-#include "kvcache/store/store_client.h"
+#include "kvcache/pool_memory.h"
 #include "kvcache/store/store_server.h"
 #include "kvcache/store/wire.h"
 #include "kvcache/transport/host.h"

@@ -135,7 +135,7 @@ TEST_F(SocketSenderTest, TakesAllOfAPostOrNothing) {
   EXPECT_EQ(sender->waiting(job.session()), 0u);
   EXPECT_TRUE(sender->post(server->address(), std::span(frames).first(10)));
   EXPECT_FALSE(sender->post(server->address(), std::span(frames).first(1)));
-  until([&] { return landings.size() == 10; });
+  until([&] { return landings.size() == 10 && sender->waiting(job.session()) == 0; });
   EXPECT_FALSE(sender->post("127.0.0.1:1", std::span(frames).first(1))) << "one peer too many";
   EXPECT_TRUE(sender->post(server->address(), std::span(frames).subspan(10)));
   until([&] { return receiver.complete(JobId{1}); });

@@ -1,4 +1,4 @@
-#include "kvcache/store/store_client.h"
+#include "kvcache/client/store_client.h"
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
@@ -11,9 +11,9 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
-#include "kvcache/store/transfer.h"
 #include "kvcache/store/wire.h"
 #include "kvcache/transport/host.h"
+#include "kvcache/transport/transfer.h"
 
 namespace baton::kvcache {
 

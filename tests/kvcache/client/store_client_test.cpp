@@ -1,5 +1,5 @@
 // The client with a real server, and with one that is gone, started again, mute or lying.
-#include "kvcache/store/store_client.h"
+#include "kvcache/client/store_client.h"
 
 #include "tests/kvcache/store/store_world.h"
 

@@ -21,8 +21,8 @@
 
 #include "base/clock.h"
 #include "base/observe/log.h"
+#include "kvcache/client/orders.h"
 #include "kvcache/pool_memory.h"
-#include "kvcache/store/orders.h"
 
 namespace baton::kvcache {
 
