@@ -203,12 +203,13 @@ struct Int8Body {
     typename P::Weights weights[P::kVectors];
     for (int v = 0; v < P::kVectors; ++v) weights[v] = P::weights(codes + v * P::kBytes);
     for (int t = 0; t < T; ++t) {
-      const typename P::Int four = P::broadcast(x + t * stride);
+      const auto four = P::broadcast(x + t * stride);
       for (int v = 0; v < P::kVectors; ++v) P::dot(sums[t][v], weights[v], four);
     }
   }
 
-  // One group of T rows times a panel's block.
+  // One group of T rows times a panel's block. The rows' next group is fetched meanwhile: all rows
+  // of a call together are more than the first-level cache holds.
   template <int T>
   static void tile(const Block& block, const Int8Rows& in, size_t at_code, size_t at_group,
                    float* acc, bool first) {
@@ -219,6 +220,7 @@ struct Int8Body {
       typename P::Int sums[T][V];
       for (int t = 0; t < T; ++t) {
         for (int v = 0; v < V; ++v) sums[t][v] = P::start(in.shifts + at_group + t * in.groups);
+        fetch(reinterpret_cast<const std::byte*>(x + t * stride + kGroupCols));
       }
       accumulate<T>(block, half, x, stride, sums);
       for (int v = 0; v < V; ++v) {

@@ -9,8 +9,9 @@ namespace baton::kernels {
 
 namespace {
 
-// Rows begin at a cache line.
-size_t stride_of(size_t code_bytes) { return (code_bytes + 63) / 64 * 64; }
+// An odd number of cache lines: the same columns of many rows, which are multiplied together, don't
+// meet in few sets of the first-level cache.
+size_t stride_of(size_t code_bytes) { return ((code_bytes + 63) / 64 | 1) * 64; }
 
 }  // namespace
 
