@@ -4,8 +4,8 @@
 // result. Threads take the next index as they get free, and nobody waits for a thread that has not
 // come: a loop whose workers have no processor (somebody else's program runs there) is done by the
 // caller alone. Between loops a worker watches for the next one for some fifty microseconds, then
-// it sleeps; so does the caller at the end of a loop whose last indices are others'. A loop that finds
-// its workers awake costs no system call. Invariant: run() returns after every index has been
+// it sleeps; so does the caller at the end of a loop whose last indices are others'. A loop that
+// finds its workers awake costs no system call. Invariant: run() returns after every index has been
 // processed. Thread safety: one owner thread calls run(); the function is called from all threads
 // of the team.
 #pragma once

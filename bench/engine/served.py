@@ -54,7 +54,8 @@ class Cluster:
                    "--prefill", f"threads={threads}", "--decode", f"threads={threads}",
                    "--no-enable-prefix-caching", "--served-model-name", "m",
                    "--max-model-len", max([args.long, 4096, *args.prompts]) + 1024]
-        self.process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(c) for c in command], text=True,
+                                        stdout=subprocess.PIPE)
         for line in self.process.stdout:
             if line.startswith("ready "):
                 self.address = line.split()[1].removeprefix("http://")
@@ -74,7 +75,8 @@ class Cluster:
         found = []
         for entry in Path("/proc").glob("[0-9]*/stat"):
             try:
-                pid, parent = int(entry.parent.name), int(entry.read_text().rsplit(")", 1)[1].split()[1])
+                pid = int(entry.parent.name)
+                parent = int(entry.read_text().rsplit(")", 1)[1].split()[1])
                 program = Path(os.readlink(entry.parent / "exe")).name
             except (OSError, ValueError):
                 continue

@@ -208,8 +208,7 @@ struct Int8Body {
     }
   }
 
-  // One group of T rows times a panel's block. The rows' next group is fetched meanwhile: all rows
-  // of a call together are more than the first-level cache holds.
+  // One group of T rows times a panel's block.
   template <int T>
   static void tile(const Block& block, const Int8Rows& in, size_t at_code, size_t at_group,
                    float* acc, bool first) {
@@ -220,7 +219,6 @@ struct Int8Body {
       typename P::Int sums[T][V];
       for (int t = 0; t < T; ++t) {
         for (int v = 0; v < V; ++v) sums[t][v] = P::start(in.shifts + at_group + t * in.groups);
-        fetch(reinterpret_cast<const std::byte*>(x + t * stride + kGroupCols));
       }
       accumulate<T>(block, half, x, stride, sums);
       for (int v = 0; v < V; ++v) {

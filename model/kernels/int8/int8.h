@@ -40,7 +40,7 @@ inline constexpr size_t kSubgroupCols = 16;                    // form int4
 inline constexpr size_t kBlockStepBytes = kInt8PanelRows * 4;  // form int4
 inline constexpr float kStepMax = 15;
 inline constexpr float kValueMax = 7;
-inline constexpr size_t kInt8RowsMax = 32;           // of one call
+inline constexpr size_t kInt8RowsMax = 96;           // of one call
 inline constexpr float kQuantisedLeast = 0x1p-100f;  // a group of smaller values is zero
 
 enum class PanelForm : uint8_t { int8, int4 };

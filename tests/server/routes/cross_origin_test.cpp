@@ -37,7 +37,7 @@ TEST(CrossOrigin, a_preflight_may_name_the_fields_that_it_will_send) {
 }
 
 TEST(CrossOrigin, names_that_are_none_are_not_repeated) {
-  for (const std::string bad : {std::string("x\r\nSet-Cookie: a"), std::string(2000, 'a')}) {
+  for (const std::string& bad : {std::string("x\r\nSet-Cookie: a"), std::string(2000, 'a')}) {
     http::Request request;
     request.fields.push_back({"access-control-request-headers", bad});
     EXPECT_EQ(http::find(options_response(request, "").fields, "Access-Control-Allow-Headers"),
