@@ -63,7 +63,7 @@ void Driver::prefill(Stream& stream) {
 void Driver::pretend_prefill(Stream& stream, uint64_t seed) {
   SeededRandom random(seed);
   const auto& format = cache_->format();
-  const bool bf16 = format.entry_bytes == config().kv_entry_width() * 2;
+  const bool bf16 = format.entry_bytes == config().kv_entry_width() * 2;  // else floats, or FP8
   // A block's worth of values below 1 in magnitude, the same in every layer.
   for (const PageId page : stream.pages) {
     const auto first = cache_->block(page, 0);

@@ -170,30 +170,29 @@ void attention_prefill(benchmark::State& state, const Path& path) {
 }
 
 // Decode: cached blocks of 64 positions, from memory, for lanes of (row, head).
-void attention_decode(benchmark::State& state, const Path& path, size_t lanes) {
+void attention_decode(benchmark::State& state, const Path& path, size_t lanes, size_t codes) {
   constexpr size_t kBlock = kernels::kTilePositions;
   constexpr size_t kLanes = kernels::kTileLanes;
   constexpr size_t kEntry = 576;
   constexpr size_t kLatent = 512;
   const auto& k = *path.kernels->tiles;
   const size_t tiles = (lanes + kLanes - 1) / kLanes;
-  const size_t copies = copies_of(kBlock * kEntry, 2 * kBlock * kEntry);
-  const std::vector<uint16_t> stored(copies * kBlock * kEntry, 0x3c01);
-  const auto block = [&](size_t turn) {
-    return reinterpret_cast<const uint8_t*>(stored.data() + turn % copies * kBlock * kEntry);
-  };
+  const size_t bytes = kBlock * (codes + codes / kernels::kCodeGroup * 4 + 2 * (kEntry - codes));
+  const size_t copies = kFromMemoryBytes / bytes;
+  const std::vector<uint8_t> stored(copies * bytes, 0x3c);
+  const auto block = [&](size_t turn) { return stored.data() + turn % copies * bytes; };
   const auto queries = random_values(tiles * kEntry * kLanes);
   std::vector<float> scores(tiles * kBlock * kLanes);
   std::vector<float> max(tiles * kLanes, kernels::kNoScore), sum(tiles * kLanes);
   std::vector<float> correction(tiles * kLanes), out(tiles * kLatent * kLanes);
   const Work work{.fp32_flops = 2.0 * static_cast<double>(kBlock * lanes * (kEntry + kLatent)),
-                  .bytes = copies > 1 ? 2.0 * kBlock * kEntry : 0};
-  kernels::TileEntries entries{nullptr, kBlock, kEntry, nullptr, tiles, {}, {}};
+                  .bytes = static_cast<double>(bytes)};
+  kernels::TileEntries entries{{nullptr, kBlock, kEntry, codes}, nullptr, tiles, {}, {}};
   std::fill_n(entries.lanes, tiles, std::min(lanes, kLanes));
   std::fill_n(entries.seen, tiles, kBlock);
   size_t turn = 0;
   run(state, path, work, [&] {
-    entries.data = block(turn);
+    entries.block.data = block(turn);
     entries.next = block(++turn);
     k.entry_scores({entries, queries.data(), scores.data()});
     for (size_t tile = 0; tile < tiles; ++tile) {
@@ -242,10 +241,10 @@ void silu_mul(benchmark::State& state, const Path& path) {
   });
 }
 
-void to_bf16(benchmark::State& state, const Path& path) {
-  std::vector<uint8_t> out(2 * 2048);
-  rows_of(state, path, 2048, [&](const Kernels& k, const float* x, size_t n) {
-    k.tiles->to_bf16(x, n, out.data());
+void store_entry(benchmark::State& state, const Path& path, size_t codes) {
+  std::vector<uint8_t> out(2 * 576);
+  rows_of(state, path, 576, [&](const Kernels& k, const float* x, size_t n) {
+    k.tiles->store_entry(x, n, codes, out.data());
     benchmark::DoNotOptimize(out.data());
   });
 }
@@ -282,11 +281,16 @@ void add_path(const Path& path) {
   add(path, "attention_prefill", [=](benchmark::State& s) { attention_prefill(s, path); });
   for (const size_t lanes : {16, 32, 128}) {
     add(path, fmt::format("attention_decode/{}", lanes),
-        [=](benchmark::State& s) { attention_decode(s, path, lanes); });
+        [=](benchmark::State& s) { attention_decode(s, path, lanes, 0); });
+    add(path, fmt::format("attention_decode_fp8/{}", lanes),
+        [=](benchmark::State& s) { attention_decode(s, path, lanes, 512); });
   }
   add(path, "rms_norm", [=](benchmark::State& s) { rms_norm(s, path); });
   add(path, "silu_mul", [=](benchmark::State& s) { silu_mul(s, path); });
-  add(path, "to_bf16", [=](benchmark::State& s) { to_bf16(s, path); });
+  for (const auto& [name, codes] : {std::pair{"bf16", 0}, std::pair{"fp8", 512}}) {
+    add(path, fmt::format("store_entry_{}", name),
+        [=](benchmark::State& s) { store_entry(s, path, static_cast<size_t>(codes)); });
+  }
   add(path, "log_sum_exp", [=](benchmark::State& s) { vocabulary(s, path); });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/kernels/kernels.h"
+#include "tests/kernels/slow_e4m3.h"
 #include "tests/kernels/slow_twins.h"
 
 namespace baton::kernels::testing {
@@ -100,21 +101,22 @@ inline void expect_block_products(const Kernels& k) {
   }
 }
 
-// Cached entries for a group of tiles, of which some see less and one sees nothing.
-inline void expect_entry_products(const Kernels& k, size_t count, size_t width, size_t cols) {
-  std::vector<uint8_t> stored(2 * count * width);
-  k.tiles->to_bf16(random_floats(count, count * width).data(), count * width, stored.data());
-  const auto entry = [&](size_t t, size_t c) {
-    const size_t at = 2 * (t * width + c);
-    return std::bit_cast<float>(static_cast<uint32_t>(stored[at] | stored[at + 1] << 8) << 16);
-  };
-  const TileEntries entries{stored.data(),
-                            count,
-                            width,
-                            stored.data(),
-                            kTileGroup,
-                            {32, 16, 32, 16},
-                            {count, count, (count + 1) / 2, 0}};
+// Cached entries for a group of tiles, of which some see less and one sees nothing. The first
+// `codes` columns are FP8.
+inline void expect_entry_products(const Kernels& k, size_t count, size_t width, size_t cols,
+                                  size_t codes = 0) {
+  const size_t bytes = codes + (codes + kCodeGroup - 1) / kCodeGroup * 4 + 2 * (width - codes);
+  const auto values = random_floats(count, count * width);
+  std::vector<uint8_t> stored(bytes * count);
+  for (size_t t = 0; t < count; ++t) {
+    k.tiles->store_entry(values.data() + t * width, width, codes, stored.data() + t * bytes);
+  }
+  const CachedEntries block{stored.data(), count, width, codes};
+  std::vector<float> wide(count * width);
+  k.tiles->widen(block, wide.data());
+  const auto entry = [&](size_t t, size_t c) { return wide[t * width + c]; };
+  const TileEntries entries{
+      block, stored.data(), kTileGroup, {32, 16, 32, 16}, {count, count, (count + 1) / 2, 0}};
   const auto queries = random_floats(width, kTileGroup * width * kTileLanes);
   std::vector<float> scores(kTileGroup * kTilePositions * kTileLanes, 3);
   k.tiles->entry_scores({entries, queries.data(), scores.data()});
@@ -272,16 +274,46 @@ inline void expect_bf16_rounding(const Kernels& k) {
   }
   for (const size_t n : {size_t{0}, size_t{1}, size_t{16}, size_t{33}, values.size()}) {
     std::vector<uint8_t> out(2 * n + 2, 7);
-    k.tiles->to_bf16(values.data(), n, out.data());
+    k.tiles->store_entry(values.data(), n, 0, out.data());
+    std::vector<float> back(n);
+    k.tiles->widen({out.data(), 1, n, 0}, back.data());
     for (size_t i = 0; i < n; ++i) {
-      const auto code = static_cast<uint32_t>(out[2 * i] | out[2 * i + 1] << 8);
       const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
       uint32_t expected = bits >> 16;
       const uint32_t rest = bits & 0xffff;
       if (rest > 0x8000 || (rest == 0x8000 && expected % 2 == 1)) ++expected;
-      ASSERT_EQ(code, expected) << values[i];
+      ASSERT_EQ(static_cast<uint32_t>(out[2 * i] | out[2 * i + 1] << 8), expected) << values[i];
+      ASSERT_EQ(std::bit_cast<uint32_t>(back[i]), expected << 16);
     }
     EXPECT_EQ(out[2 * n], 7);
+  }
+}
+
+// Groups of ordinary, tiny, equal and zero values, and the last one cut; BF16 behind them.
+inline void expect_fp8_rounding(const Kernels& k) {
+  constexpr size_t kCodes = 4 * kCodeGroup + 40;
+  constexpr size_t kWidth = kCodes + 5;
+  auto values = random_floats(6, kWidth);
+  for (size_t i = 0; i < kCodeGroup; ++i) {
+    values[kCodeGroup + i] *= 1e-31f;
+    values[2 * kCodeGroup + i] = std::ldexp(1.0f + static_cast<float>(i) / 16, i % 9 - 9);
+    values[3 * kCodeGroup + i] = i == 77 ? -3.0f : 0.0f;
+  }
+  values[2 * kCodeGroup] = 448;  // a scale of 1, so that ties stay ties
+  const size_t bytes = kCodes + 5 * 4 + 2 * (kWidth - kCodes);
+  std::vector<uint8_t> out(bytes + 1, 7);
+  k.tiles->store_entry(values.data(), kWidth, kCodes, out.data());
+  EXPECT_EQ(out[bytes], 7);
+  std::vector<float> back(kWidth);
+  k.tiles->widen({out.data(), 1, kWidth, kCodes}, back.data());
+  auto expected = values;
+  for (size_t first = 0; first < kCodes; first += kCodeGroup) {
+    baton::testing::round_to_e4m3(
+        std::span(expected).subspan(first, std::min(kCodeGroup, kCodes - first)));
+  }
+  for (size_t i = 0; i < kCodes; ++i) ASSERT_EQ(back[i], expected[i]) << i << ": " << values[i];
+  for (size_t i = kCodes; i < kWidth; ++i) {
+    ASSERT_NEAR(back[i], values[i], 0x1p-8 * std::fabs(values[i])) << i;
   }
 }
 

@@ -23,6 +23,8 @@ TEST_P(TilePath, CachedEntriesAreMultipliedAsTheyLie) {
   expect_entry_products(k, 64, 576, 512);
   expect_entry_products(k, 64, 200, 192);
   for (const size_t count : {1, 15, 16, 17, 63}) expect_entry_products(k, count, 40, 33);
+  expect_entry_products(k, 64, 576, 512, 512);
+  expect_entry_products(k, 17, 210, 200, 200);
 }
 
 TEST_P(TilePath, SoftmaxRunsLaneByLane) {
@@ -36,6 +38,8 @@ TEST_P(TilePath, PartsAreMerged) { expect_merged_tiles(k); }
 TEST_P(TilePath, TilesAreTurnedThereAndBack) { expect_turned_tiles(k); }
 
 TEST_P(TilePath, Bf16IsRoundedToNearestEven) { expect_bf16_rounding(k); }
+
+TEST_P(TilePath, Fp8IsRoundedToNearestEvenByGroups) { expect_fp8_rounding(k); }
 
 }  // namespace
 }  // namespace baton::kernels

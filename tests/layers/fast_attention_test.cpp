@@ -25,8 +25,8 @@ constexpr uint32_t kRows = 300;  // more than a span of the decode form
 
 // Everything a rank needs to attend in mode fast.
 struct Fast {
-  explicit Fast(const nlohmann::json& changes) : model(spec(changes)) {
-    const auto mode = checkpoint::find_numeric_mode("fast").value();
+  explicit Fast(const nlohmann::json& changes, const char* name = "fast") : model(spec(changes)) {
+    const auto mode = checkpoint::find_numeric_mode(name).value();
     file.emplace(
         open_packed(model.checkpoint(), {mode, {}}, kernels::best_kernels(), model.pool).value());
     weights =
@@ -70,10 +70,9 @@ struct Fast {
   std::vector<float> x;
 };
 
-TEST_P(FastAttentionOf, BothFormsHaveTheBytesOfTheirSlowTwin) {
-  Fast fast(GetParam());
+void expect_slow_twin(Fast& fast, bool fp8) {
   const size_t n = fast.model.config().hidden_size;
-  testing::SlowFastAttention slow(fast.model.checkpoint(), 0);
+  testing::SlowFastAttention slow(fast.model.checkpoint(), 0, fp8);
   std::vector<testing::Floats> entries;
   for (Position p = 0; p < kRows; ++p) entries.push_back(slow.entry(fast.x.data() + p * n, p));
   for (const uint32_t prompt : {kRows + 1, 1u, 70u}) {
@@ -86,6 +85,16 @@ TEST_P(FastAttentionOf, BothFormsHaveTheBytesOfTheirSlowTwin) {
       }
     }
   }
+}
+
+TEST_P(FastAttentionOf, BothFormsHaveTheBytesOfTheirSlowTwin) {
+  Fast fast(GetParam());
+  expect_slow_twin(fast, false);
+}
+
+TEST_P(FastAttentionOf, BothFormsHaveTheBytesOfTheirSlowTwinWithFp8Entries) {
+  Fast fast(GetParam(), "fast-kv8");
+  expect_slow_twin(fast, true);
 }
 
 TEST_P(FastAttentionOf, EntriesAreRoundedToBf16) {
@@ -124,8 +133,7 @@ TEST_P(FastAttentionOf, NoCutShows) {
 // Against float32 entries and weights as they are: the distance that quantisation makes, which is
 // some hundredths of the output's size (an activation and a weight are each off by up to 1/254 of
 // their group's largest value, a score of size ten by a few hundredths).
-TEST_P(FastAttentionOf, StaysCloseToExact) {
-  Fast fast(GetParam());
+void expect_close_to_exact(Fast& fast) {
   Model& model = fast.model;
   const size_t n = model.config().hidden_size;
   std::vector<testing::Row> rows;
@@ -142,6 +150,14 @@ TEST_P(FastAttentionOf, StaysCloseToExact) {
       }
     }
     EXPECT_LT(std::sqrt(off / size), 0.05);
+  }
+}
+
+TEST_P(FastAttentionOf, StaysCloseToExact) {
+  for (const char* mode : {"fast", "fast-kv8"}) {
+    SCOPED_TRACE(mode);
+    Fast fast(GetParam(), mode);
+    expect_close_to_exact(fast);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "model/checkpoint/dequantize.h"
 #include "model/layers/rope.h"
+#include "tests/kernels/slow_e4m3.h"
 #include "tests/kernels/slow_int8.h"
 
 namespace baton::layers::testing {
@@ -43,10 +44,11 @@ class SlowWeight {
 
 class SlowFastAttention {
  public:
-  SlowFastAttention(const checkpoint::Checkpoint& checkpoint, size_t layer)
+  SlowFastAttention(const checkpoint::Checkpoint& checkpoint, size_t layer, bool fp8 = false)
       : checkpoint_(checkpoint),
         c_(checkpoint.config()),
         prefix_(checkpoint::layer_prefix(layer) + "self_attn."),
+        fp8_(fp8),
         rope_(c_) {
     kv_a_ = weight("kv_a_proj_with_mqa.weight");
     o_ = weight("o_proj.weight", static_cast<unsigned>(std::gcd(c_.num_heads, size_t{8})));
@@ -73,7 +75,11 @@ class SlowFastAttention {
     Floats entry = kv_a_.multiply(x);
     norm(entry, c_.kv_lora_rank, "kv_a_layernorm.weight");
     turn(entry.data() + c_.kv_lora_rank, position);
-    for (float& value : entry) {
+    const size_t codes = fp8_ ? c_.kv_lora_rank : 0;
+    for (size_t i = 0; i < codes; i += 128) {
+      baton::testing::round_to_e4m3(std::span(entry).subspan(i, std::min<size_t>(128, codes - i)));
+    }
+    for (float& value : std::span(entry).subspan(codes)) {
       const auto bits = std::bit_cast<uint32_t>(value);
       value = std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
     }
@@ -224,6 +230,7 @@ class SlowFastAttention {
   const checkpoint::Checkpoint& checkpoint_;
   const checkpoint::ModelConfig& c_;
   std::string prefix_;
+  bool fp8_;  // the latent part of entries
   Rope rope_;
   SlowWeight kv_a_, q_a_, q_, o_;
   std::vector<SlowWeight> keys_, values_, absorb_;    // [heads]

@@ -8,6 +8,8 @@ constexpr NumericMode kModes[] = {
     {"bf16", 1, WeightForm::stored, WeightForm::stored, EntryForm::bf16},
     {"fast", 1, WeightForm::int8, WeightForm::int8, EntryForm::bf16},
     {"fast-e4", 1, WeightForm::int8, WeightForm::int4, EntryForm::bf16},
+    {"fast-kv8", 1, WeightForm::int8, WeightForm::int8, EntryForm::fp8},
+    {"fast-e4-kv8", 1, WeightForm::int8, WeightForm::int4, EntryForm::fp8},
 };
 
 unsigned bits(WeightForm form) {
@@ -28,6 +30,28 @@ std::string NumericMode::manifest_name() const {
   return revision == 1 ? std::string(name) : fmt::format("{}-{}", name, revision);
 }
 
+std::string_view NumericMode::pack_name() const {
+  for (const NumericMode& mode : kModes) {
+    if (mode.weights == weights && mode.experts == experts) return mode.name;
+  }
+  return name;
+}
+
+size_t NumericMode::entry_bytes(const ModelConfig& config) const {
+  const size_t width = config.kv_entry_width();
+  switch (entries) {
+    case EntryForm::f32:
+      return width * 4;
+    case EntryForm::bf16:
+      return width * 2;
+    case EntryForm::fp8: {
+      const size_t codes = config.kv_lora_rank;
+      return codes + (codes + 127) / 128 * 4 + (width - codes) * 2;
+    }
+  }
+  return 0;
+}
+
 std::span<const NumericMode> numeric_modes() { return kModes; }
 
 std::string numeric_mode_names() {
@@ -46,17 +70,22 @@ Result<NumericMode> find_numeric_mode(std::string_view name) {
               numeric_mode_names());
 }
 
-Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits) {
+Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits,
+                                      std::optional<EntryForm> entries) {
   BATON_TRY(found, find_numeric_mode(name));
-  if (expert_bits == 0) return found;
+  const unsigned wanted_bits = expert_bits == 0 ? bits(found.experts) : expert_bits;
+  const EntryForm wanted_entries = entries.value_or(found.entries);
   for (const NumericMode& mode : kModes) {
-    if (mode.weights == found.weights && mode.entries == found.entries &&
-        bits(mode.experts) == expert_bits) {
+    if (mode.weights == found.weights && mode.entries == wanted_entries &&
+        bits(mode.experts) == wanted_bits) {
       return mode;
     }
   }
-  return fail(ErrorCode::unsupported, "Mode {} has no routed experts of {} bits.", name,
-              expert_bits);
+  if (bits(found.experts) != wanted_bits) {
+    return fail(ErrorCode::unsupported, "Mode {} has no routed experts of {} bits.", name,
+                expert_bits);
+  }
+  return fail(ErrorCode::unsupported, "Mode {} has no cache of that type.", name);
 }
 
 }  // namespace baton::checkpoint

@@ -7,9 +7,12 @@
 // `fast`: projections, experts and heads as INT8 panels with INT8 activations (kernels/int8), BF16
 // entries; embedding, norms and routers as in `exact`.
 // `fast-e4`: `fast`, but routed experts have 4-bit weights.
+// `fast-kv8`, `fast-e4-kv8`: the same, but an entry's latent is FP8 (e4m3, a float32 scale for each
+// 128 columns) and only its rope part BF16: 656 bytes of V3's instead of 1,152.
 // A mode's name and revision are part of what two instances must agree on. Thread safety: values.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,7 +23,7 @@
 namespace baton::checkpoint {
 
 enum class WeightForm : uint8_t { stored, int8, int4 };
-enum class EntryForm : uint8_t { f32, bf16 };
+enum class EntryForm : uint8_t { f32, bf16, fp8 };
 
 struct NumericMode {
   std::string_view name;  // as in --mode and in manifests
@@ -30,18 +33,18 @@ struct NumericMode {
   EntryForm entries = EntryForm::f32;
 
   bool packed() const { return weights != WeightForm::stored; }
-  size_t entry_bytes(const ModelConfig& config) const {
-    return config.kv_entry_width() * (entries == EntryForm::f32 ? 4 : 2);
-  }
+  std::string_view pack_name() const;  // modes with the same weights share a packed file
+  size_t entry_bytes(const ModelConfig& config) const;
   // What manifests say: the name alone is not enough once arithmetic has changed.
   std::string manifest_name() const;
 };
 
 std::span<const NumericMode> numeric_modes();
-std::string numeric_mode_names();  // "exact, bf16, fast, fast-e4"
+std::string numeric_mode_names();  // "exact, bf16, fast, ..."
 Result<NumericMode> find_numeric_mode(std::string_view name);
-// The mode that differs from the one of this name in the bits of routed experts' weights alone;
-// 0: the one of this name.
-Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits);
+// The mode that differs from the one of this name in the bits of routed experts' weights (0: does
+// not) and in the form of entries (none: does not) alone.
+Result<NumericMode> find_numeric_mode(std::string_view name, unsigned expert_bits,
+                                      std::optional<EntryForm> entries = {});
 
 }  // namespace baton::checkpoint

@@ -26,8 +26,9 @@ Fixed fixed_of(const PackedLayout& layout, const PackedIdentity& identity) {
   std::memcpy(fixed.magic, kMagic, sizeof kMagic);
   fixed.format = kFormat;
   fixed.mode_revision = identity.mode.revision;
-  check(identity.mode.name.size() < sizeof fixed.mode, "a mode's name is short");
-  std::memcpy(fixed.mode, identity.mode.name.data(), identity.mode.name.size());
+  const std::string_view name = identity.mode.pack_name();
+  check(name.size() < sizeof fixed.mode, "a mode's name is short");
+  std::memcpy(fixed.mode, name.data(), name.size());
   static_assert(sizeof identity.fingerprint == sizeof fixed.fingerprint);
   std::memcpy(fixed.fingerprint, identity.fingerprint.data(), sizeof fixed.fingerprint);
   fixed.file_bytes = layout.file_bytes();

@@ -223,7 +223,7 @@ Result<PackedFile> pack_and_open(const Checkpoint& checkpoint, const PackOptions
 }  // namespace
 
 std::string packed_file_name(const NumericMode& mode, const Sha256Digest& fingerprint) {
-  return fmt::format("baton-{}-{}.pack", mode.name, to_hex(fingerprint).substr(0, 16));
+  return fmt::format("baton-{}-{}.pack", mode.pack_name(), to_hex(fingerprint).substr(0, 16));
 }
 
 Result<PackedFile> open_packed(const Checkpoint& checkpoint, const PackOptions& options,

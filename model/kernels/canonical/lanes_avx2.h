@@ -145,6 +145,19 @@ struct Avx2Lanes {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bf16_bits(x.low));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 16), bf16_bits(x.high));
   }
+  static __m128i e4m3_codes(__m256 x) {
+    const __m256i bits = _mm256_castps_si256(_mm256_mul_ps(x, _mm256_set1_ps(0x1p-120f)));
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 20), _mm256_set1_epi32(1));
+    const __m256i size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+    const __m256i sum = _mm256_add_epi32(size, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7ffff)));
+    const __m256i sign = _mm256_and_si256(_mm256_srli_epi32(bits, 24), _mm256_set1_epi32(0x80));
+    const __m256i codes = _mm256_or_si256(_mm256_srli_epi32(sum, 20), sign);
+    return _mm_packus_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+  }
+  static void store_e4m3(uint8_t* p, L x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packus_epi16(e4m3_codes(x.low), e4m3_codes(x.high)));
+  }
 
   static __m128i load16(const uint8_t* p) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

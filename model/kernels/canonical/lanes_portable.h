@@ -120,6 +120,17 @@ struct PortableLanes {
       p[2 * i + 1] = static_cast<uint8_t>(bits >> 8);
     }
   }
+  // The bits of the value times 2^-120 moved down are the code, subnormals included; to nearest,
+  // ties to even, of magnitudes up to 448.
+  static void store_e4m3(uint8_t* p, L x) {
+    for (int i = 0; i < 16; ++i) {
+      const float small = x.v[i] * 0x1p-120f;
+      uint32_t bits = 0;
+      __builtin_memcpy(&bits, &small, 4);
+      const uint32_t code = ((bits & 0x7fffffff) + 0x7ffff + ((bits >> 20) & 1)) >> 20;
+      p[i] = static_cast<uint8_t>(code | (bits >> 24 & 0x80));
+    }
+  }
 
   static float float_of(uint32_t bits) {
     float x = 0;

@@ -11,6 +11,7 @@ namespace baton::kernels {
 
 template <class L>
 struct TileBody {
+  static constexpr float kScaledLeast = 1e-30f;  // a group below it is zero
   // Scores of M positions and 16 lanes, over all columns, from 0 or from the scores so far.
   // `panel`: from a panel of keys to the next.
   template <int M>
@@ -88,10 +89,36 @@ struct TileBody {
     }
   }
 
+  static size_t code_bytes(size_t codes) {  // with their scales
+    return codes + (codes + kCodeGroup - 1) / kCodeGroup * sizeof(float);
+  }
+  static size_t entry_bytes(const CachedEntries& e) {
+    return code_bytes(e.codes) + 2 * (e.width - e.codes);
+  }
+
   // Columns [first, first + n) of a position's entry as float32.
-  static void widen(const TileEntries& e, size_t t, size_t first, size_t n, float* out) {
-    Body<L>::unpack_halves(e.data + 2 * (t * e.width + first), n, out,
+  static void widen_some(const CachedEntries& e, size_t t, size_t first, size_t n, float* out) {
+    const uint8_t* entry = e.data + t * entry_bytes(e);
+    const size_t end = first + n;
+    while (first < e.codes && first < end) {
+      const size_t group = first / kCodeGroup;
+      size_t stop = (group + 1) * kCodeGroup;
+      if (stop > e.codes) stop = e.codes;
+      if (stop > end) stop = end;
+      float scale = 0;
+      __builtin_memcpy(&scale, entry + e.codes + group * sizeof(float), sizeof(float));
+      Body<L>::unpack_scaled(entry + first, scale, stop - first, out);
+      out += stop - first;
+      first = stop;
+    }
+    if (first == end) return;
+    const uint8_t* values = entry + code_bytes(e.codes) + 2 * (first - e.codes);
+    Body<L>::unpack_halves(values, end - first, out,
                            [](const uint8_t* p) { return L::from_bf16(p); });
+  }
+
+  static void widen(const CachedEntries& e, float* out) {
+    for (size_t t = 0; t < e.count; ++t) widen_some(e, t, 0, e.width, out + t * e.width);
   }
 
   static void fetch(const uint8_t* from, size_t bytes) {  // into the second-level cache
@@ -103,18 +130,22 @@ struct TileBody {
   static void entry_scores(const EntryScores& s) {
     constexpr size_t kRows = 16;
     alignas(64) float wide[kRows * kKeyCols];
-    const TileEntries& e = s.entries;
+    const TileEntries& group = s.entries;
+    const CachedEntries& e = group.block;
+    const size_t bytes = entry_bytes(e);
     for (size_t first = 0; first < e.width; first += kKeyCols) {
       const size_t n = e.width - first < kKeyCols ? e.width - first : kKeyCols;
       for (size_t t = 0; t < e.count; t += kRows) {
         const size_t rows = e.count - t < kRows ? e.count - t : kRows;
         for (size_t r = 0; r < rows; ++r) {
-          widen(e, t + r, first, n, wide + r * kKeyCols);
-          if (e.next != nullptr) fetch(e.next + 2 * ((t + r) * e.width + first), 2 * n);
+          widen_some(e, t + r, first, n, wide + r * kKeyCols);
+          if (group.next != nullptr) {
+            fetch(group.next + (t + r) * bytes + first * bytes / e.width, n * bytes / e.width);
+          }
         }
-        for (size_t tile = 0; tile < e.tiles; ++tile) {
-          if (e.seen[tile] <= t) continue;
-          const size_t lanes = e.lanes[tile];
+        for (size_t tile = 0; tile < group.tiles; ++tile) {
+          if (group.seen[tile] <= t) continue;
+          const size_t lanes = group.lanes[tile];
           score_panels(wide, kRows, rows, n,
                        s.queries + tile * e.width * kTileLanes + first * lanes, lanes, first == 0,
                        s.scores + tile * kTilePositions * kTileLanes + t * lanes);
@@ -125,15 +156,16 @@ struct TileBody {
 
   static void entry_values(const EntryValues& v) {
     alignas(64) float wide[kTilePositions * kValueCols];
-    const TileEntries& e = v.entries;
+    const TileEntries& group = v.entries;
+    const CachedEntries& e = group.block;
     for (size_t first = 0; first < v.cols; first += kValueCols) {
       const size_t n = v.cols - first < kValueCols ? v.cols - first : kValueCols;
-      for (size_t t = 0; t < e.count; ++t) widen(e, t, first, n, wide + t * kValueCols);
-      for (size_t tile = 0; tile < e.tiles; ++tile) {
-        if (e.seen[tile] == 0) continue;
-        const size_t lanes = e.lanes[tile];
-        value_panel(wide, e.seen[tile], n, v.weights + tile * kTilePositions * kTileLanes, lanes,
-                    v.scale + tile * kTileLanes,
+      for (size_t t = 0; t < e.count; ++t) widen_some(e, t, first, n, wide + t * kValueCols);
+      for (size_t tile = 0; tile < group.tiles; ++tile) {
+        if (group.seen[tile] == 0) continue;
+        const size_t lanes = group.lanes[tile];
+        value_panel(wide, group.seen[tile], n, v.weights + tile * kTilePositions * kTileLanes,
+                    lanes, v.scale + tile * kTileLanes,
                     v.out + tile * v.cols * kTileLanes + first * lanes);
       }
     }
@@ -228,7 +260,7 @@ struct TileBody {
     }
   }
 
-  static void to_bf16(const float* x, size_t n, uint8_t* out) {
+  static void store_bf16(const float* x, size_t n, uint8_t* out) {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) L::store_bf16(out + 2 * i, L::load(x + i));
     if (i < n) {
@@ -236,6 +268,37 @@ struct TileBody {
       L::store_bf16(all, L::load_first(x + i, n - i));
       __builtin_memcpy(out + 2 * i, all, 2 * (n - i));
     }
+  }
+
+  static float largest(const float* x, size_t n) {
+    L most = L::set(0);
+    for (size_t i = 0; i < n; i += 16) {
+      most = L::max(L::abs(n - i < 16 ? L::load_first(x + i, n - i) : L::load(x + i)), most);
+    }
+    return L::max_lane(most);
+  }
+
+  static void store_codes(const float* x, size_t n, uint8_t* codes, uint8_t* scale) {
+    const float most = largest(x, n);
+    const float by = most >= kScaledLeast ? most / 448 : 0;
+    __builtin_memcpy(scale, &by, sizeof(float));
+    const L inverse = L::set(by == 0 ? 0 : 448 / most);
+    const L limit = L::set(448);
+    for (size_t i = 0; i < n; i += 16) {
+      const size_t count = n - i < 16 ? n - i : 16;
+      const L scaled = L::mul(L::load_first(x + i, count), inverse);
+      uint8_t all[16];
+      L::store_e4m3(all, L::max(L::min(scaled, limit), L::set(-448)));
+      __builtin_memcpy(codes + i, all, count);
+    }
+  }
+
+  static void store_entry(const float* x, size_t width, size_t codes, uint8_t* out) {
+    for (size_t i = 0; i < codes; i += kCodeGroup) {
+      store_codes(x + i, codes - i < kCodeGroup ? codes - i : kCodeGroup, out + i,
+                  out + codes + i / kCodeGroup * sizeof(float));
+    }
+    store_bf16(x + codes, width - codes, out + code_bytes(codes));
   }
 
   static constexpr TileKernels table() {

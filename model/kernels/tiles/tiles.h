@@ -23,6 +23,7 @@ inline constexpr size_t kTileGroup = 4;       // tiles that share what is read o
 inline constexpr size_t kTilePositions = 64;  // of a block, at most
 inline constexpr size_t kKeyCols = 192;       // of keys that lie together
 inline constexpr size_t kValueCols = 32;      // of values
+inline constexpr size_t kCodeGroup = 128;     // FP8 columns that share a scale
 inline constexpr float kNoScore = -3.0e38f;   // the maximum of no scores: finite, so that no
                                               // difference of two of them is NaN
 
@@ -52,11 +53,18 @@ struct TileValues {
   float* out;            // [cols, lanes]
 };
 
-// A cached block, for tiles of the decode form, which attend to the entries as they lie.
+// Cached entries as they lie. Columns [0, codes) are FP8 (e4m3) with a float scale for each 128 of
+// them, what follows is bfloat16: codes, scales, bfloat16 values. Without codes all is bfloat16.
+struct CachedEntries {
+  const uint8_t* data;
+  size_t count;  // positions
+  size_t width;  // columns
+  size_t codes;
+};
+
+// A cached block, for tiles of the decode form.
 struct TileEntries {
-  const uint8_t* data;  // [count, width] bfloat16
-  size_t count;         // positions
-  size_t width;
+  CachedEntries block;
   const uint8_t* next;       // a block that is read soon, fetched meanwhile; null: none
   size_t tiles;              // at most kTileGroup
   size_t lanes[kTileGroup];  // 16 or 32
@@ -116,7 +124,10 @@ struct TileKernels {
   // out[lane * stride + c] = in[c][lane] * scale[lane] for lane < rows; a tile of `rows` lanes.
   void (*from_lanes)(const float* in, size_t rows, size_t cols, const float* scale, float* out,
                      size_t stride);
-  void (*to_bf16)(const float* x, size_t n, uint8_t* out);  // to nearest, ties to even
+  // One entry of `width` columns, the first `codes` of them FP8: a group's scale is its largest
+  // magnitude over 448, codes and values are rounded to nearest, ties to even.
+  void (*store_entry)(const float* x, size_t width, size_t codes, uint8_t* out);
+  void (*widen)(const CachedEntries& entries, float* out);  // [count, width]
 };
 
 }  // namespace baton::kernels

@@ -95,7 +95,7 @@ void Attention::attend(const AttentionWeights& weights, const RowPlan& plan,
 std::unique_ptr<Attention> make_attention(const checkpoint::NumericMode& mode,
                                           const checkpoint::ModelConfig& config, uint32_t tp,
                                           uint32_t rows_max, kernels::Team& team) {
-  if (mode.packed()) return std::make_unique<FastAttention>(config, tp, rows_max, team);
+  if (mode.packed()) return std::make_unique<FastAttention>(mode, config, tp, rows_max, team);
   return std::make_unique<ExactAttention>(config, tp, rows_max, team, mode.entries);
 }
 

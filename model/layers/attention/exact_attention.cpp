@@ -37,7 +37,7 @@ ExactAttention::ExactAttention(const checkpoint::ModelConfig& config, uint32_t t
 
 void ExactAttention::store_entry(const float* entry, std::byte* to) const {
   if (widens_) {
-    team_.kernels().tiles->to_bf16(entry, entry_, reinterpret_cast<uint8_t*>(to));
+    team_.kernels().tiles->store_entry(entry, entry_, 0, reinterpret_cast<uint8_t*>(to));
   } else {
     std::memcpy(to, entry, entry_ * sizeof(float));
   }

@@ -7,9 +7,12 @@
 
 namespace baton::layers {
 
-FastAttention::FastAttention(const checkpoint::ModelConfig& config, uint32_t tp, uint32_t rows_max,
+FastAttention::FastAttention(const checkpoint::NumericMode& mode,
+                             const checkpoint::ModelConfig& config, uint32_t tp, uint32_t rows_max,
                              kernels::Team& team)
     : Attention(config, tp, rows_max, team),
+      entry_bytes_(mode.entry_bytes(config)),
+      codes_(mode.entries == checkpoint::EntryForm::fp8 ? latent_ : 0),
       latents_{1, static_cast<uint32_t>(latent_)},
       head_queries_{1, static_cast<uint32_t>(nope_)} {
   const size_t group = std::min<size_t>(kDecodeGroup, rows_max);
@@ -48,7 +51,13 @@ void FastAttention::Tiles::begin(size_t tile) {
 }
 
 void FastAttention::store_entry(const float* entry, std::byte* to) const {
-  team_.kernels().tiles->to_bf16(entry, entry_, reinterpret_cast<uint8_t*>(to));
+  team_.kernels().tiles->store_entry(entry, entry_, codes_, reinterpret_cast<uint8_t*>(to));
+}
+
+kernels::CachedEntries FastAttention::cached(const Pass& pass, const Run& run, size_t block,
+                                             size_t count) const {
+  const std::byte* entries = pass.cache.entry(run.pages[block], pass.layer, 0);
+  return {reinterpret_cast<const uint8_t*>(entries), count, entry_, codes_};
 }
 
 // One block of the prefill form for one tile: scores, softmax, what they weigh.
@@ -81,8 +90,7 @@ void FastAttention::finish_tile(Tiles& tiles, size_t tile, size_t lanes, float* 
 void FastAttention::expand_block(const Pass& pass, const Run& run, size_t block, size_t count,
                                  size_t head, ThreadBuffers& mine) const {
   const auto& k = team_.kernels();
-  const std::byte* entries = pass.cache.entry(run.pages[block], pass.layer, 0);
-  k.unpack({entries, nullptr, kernels::Format::bf16, 0, count * entry_}, mine.entries.data());
+  k.tiles->widen(cached(pass, run, block, count), mine.entries.data());
   mine.codes.shape(latents_, count);
   for (size_t t = 0; t < count; ++t) mine.codes.quantize(k, t, mine.entries.data() + t * entry_);
   // Panels of weights are rows of 32, of which a panel of keys or values holds a whole number.

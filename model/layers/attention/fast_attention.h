@@ -1,5 +1,5 @@
-// FastAttention: how rows attend in mode `fast`: BF16 entries, INT8 kv_b, float32 in between, with
-// one query row, or one head of a row, a lane (kernels/tiles).
+// FastAttention: how rows attend in mode `fast`: BF16 or FP8 entries, INT8 kv_b, float32 in
+// between, with one query row, or one head of a row, a lane (kernels/tiles).
 //
 // prefill form, a head of a run at a time: block by block, the stored latents are quantised and
 // expanded to keys and values; tiles of 32 rows attend to them, those above the diagonal left out.
@@ -17,11 +17,11 @@ namespace baton::layers {
 
 class FastAttention final : public Attention {
  public:
-  FastAttention(const checkpoint::ModelConfig& config, uint32_t tp, uint32_t rows_max,
-                kernels::Team& team);
+  FastAttention(const checkpoint::NumericMode& mode, const checkpoint::ModelConfig& config,
+                uint32_t tp, uint32_t rows_max, kernels::Team& team);
 
  protected:
-  size_t entry_bytes() const override { return entry_ * 2; }
+  size_t entry_bytes() const override { return entry_bytes_; }
   void store_entry(const float* entry, std::byte* to) const override;
   void attend_rows(const Pass& pass) override;
 
@@ -93,6 +93,11 @@ class FastAttention final : public Attention {
   size_t lanes_of(const LaneGroup& group, size_t tile) const;
   void finish_group_tile(const LaneGroup& group, size_t tile, unsigned thread);
 
+  // Positions of a block, as they are cached.
+  kernels::CachedEntries cached(const Pass& pass, const Run& run, size_t block, size_t count) const;
+
+  size_t entry_bytes_;
+  size_t codes_;                       // FP8 columns of an entry
   kernels::Contraction latents_;       // of kv_b's rows
   kernels::Contraction head_queries_;  // of a head's query without position
   std::vector<uint32_t> prefill_;      // indices of the plan's prefill runs

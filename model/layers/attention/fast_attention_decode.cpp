@@ -62,17 +62,12 @@ size_t FastAttention::lanes_of(const LaneGroup& group, size_t tile) const {
 // What the tiles of a group see of a block that begins at position `begin`.
 kernels::TileEntries FastAttention::seen_entries(const Pass& pass, const LaneGroup& group,
                                                  size_t begin, size_t end) const {
-  const auto entries = [&](size_t position) {
-    const PageId page = group.run->pages[position / kBlock];
-    return reinterpret_cast<const uint8_t*>(pass.cache.entry(page, pass.layer, 0));
-  };
-  kernels::TileEntries seen{entries(begin),
-                            std::min(kBlock, end - begin),
-                            entry_,
-                            begin + kBlock < end ? entries(begin + kBlock) : nullptr,
-                            (group.lanes + kLanes - 1) / kLanes,
-                            {},
-                            {}};
+  kernels::TileEntries seen{
+      cached(pass, *group.run, begin / kBlock, std::min(kBlock, end - begin)),
+      begin + kBlock < end ? cached(pass, *group.run, begin / kBlock + 1, 0).data : nullptr,
+      (group.lanes + kLanes - 1) / kLanes,
+      {},
+      {}};
   for (size_t tile = 0; tile < seen.tiles; ++tile) {
     const size_t lanes = lanes_of(group, tile);
     const size_t last = lane_position(group, tile * kLanes + lanes - 1);

@@ -33,6 +33,18 @@ TEST(ModeOptions, BitsChooseAmongModesInAnyOrder) {
   EXPECT_EQ(mode_of({"--mode", "fast", "--expert-bits", "8"}), "fast");
 }
 
+TEST(ModeOptions, TheCacheTypeChoosesAmongModes) {
+  EXPECT_EQ(mode_of({"--mode", "fast", "--kv-cache-dtype", "fp8"}), "fast-kv8");
+  EXPECT_EQ(mode_of({"--kv-cache-dtype", "fp8_e4m3", "--expert-bits", "4", "--mode", "fast"}),
+            "fast-e4-kv8");
+  EXPECT_EQ(mode_of({"--mode", "fast-kv8", "--kv-cache-dtype", "bf16"}), "fast");
+  EXPECT_EQ(mode_of({"--mode", "fast-kv8", "--expert-bits", "4"}), "fast-e4-kv8");
+  EXPECT_EQ(mode_of({"--mode", "fast-kv8", "--kv-cache-dtype", "auto"}), "fast-kv8");
+  EXPECT_EQ(mode_of({"--mode", "bf16", "--kv-cache-dtype", "bf16"}), "bf16");
+  EXPECT_EQ(mode_of({"--kv-cache-dtype", "fp8"}), "refused") << "exact has float32 entries";
+  EXPECT_EQ(mode_of({"--mode", "fast", "--kv-cache-dtype", "int4"}), "refused");
+}
+
 TEST(ModeOptions, WhatThereIsNotIsRefused) {
   EXPECT_EQ(mode_of({"--mode", "sloppy"}), "refused");
   EXPECT_EQ(mode_of({"--expert-bits", "4"}), "refused") << "exact has its experts as stored";

@@ -31,6 +31,18 @@ TEST(NumericMode, ExactIsTheReferenceAndFastPacks) {
   const auto fast = find_numeric_mode("fast").value();
   EXPECT_TRUE(fast.packed());
   EXPECT_EQ(fast.entry_bytes(config), 1152u) << "a latent entry of DeepSeek-V3";
+  EXPECT_EQ(find_numeric_mode("fast-kv8")->entry_bytes(config), 656u);
+}
+
+TEST(NumericMode, TheTypeOfEntriesChoosesAModeThatSharesItsPackedFile) {
+  const auto fp8 = find_numeric_mode("fast", 4, EntryForm::fp8).value();
+  EXPECT_EQ(fp8.name, "fast-e4-kv8");
+  EXPECT_EQ(fp8.pack_name(), "fast-e4");
+  EXPECT_EQ(find_numeric_mode("fast", 0, EntryForm::fp8)->pack_name(), "fast");
+  EXPECT_EQ(find_numeric_mode("fast-kv8", 0, EntryForm::bf16)->name, "fast");
+  const auto refused = find_numeric_mode("exact", 0, EntryForm::fp8);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "Mode exact has no cache of that type.");
 }
 
 TEST(NumericMode, AnotherRevisionIsAnotherModeToItsPeers) {
@@ -59,7 +71,8 @@ TEST(NumericMode, AnUnknownOneIsRefusedWithTheOnesThereAre) {
   const auto refused = find_numeric_mode("sloppy");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
-  EXPECT_NE(refused.error().message.find("exact, bf16, fast, fast-e4"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("exact, bf16, fast, fast-e4, fast-kv8, fast-e4-kv8"),
+            std::string::npos);
 }
 
 }  // namespace
