@@ -18,6 +18,7 @@ struct Int8Size {
   size_t groups = 0;
 };
 Int8Size int8_size(size_t rows, const Contraction& contraction);
+inline constexpr size_t kRowPadding = 128;  // bytes behind a row's codes, at most
 Int8Size larger(const Int8Size& a, const Int8Size& b);
 
 class Int8Buffer {

@@ -303,7 +303,7 @@ struct TileBody {
 
   static constexpr TileKernels table() {
     return {scores, values,   entry_scores, entry_values, softmax,
-            merge,  to_lanes, from_lanes,   to_bf16};
+            merge,  to_lanes, from_lanes,   store_entry,  widen};
   }
 };
 

@@ -18,7 +18,7 @@ kernels::Int8Buffer buffer(size_t rows, size_t cols) {
 
 // Of rows that together have so many values, whatever their width.
 kernels::Int8Size size_of_values(size_t rows, size_t values) {
-  return {values + rows * 64, values / kernels::kGroupCols + rows};
+  return {values + rows * kernels::kRowPadding, values / kernels::kGroupCols + rows};
 }
 
 }  // namespace
