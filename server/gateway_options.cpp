@@ -1,9 +1,29 @@
+#include <cmath>
+
 #include "base/system/options.h"
 #include "server/gateway_program.h"
 
 namespace baton::server {
 
 namespace {
+
+constexpr double kDay = 86'400;
+
+// A time in seconds, or in parts of them.
+void add_seconds_option(CLI::App& app, const std::string& flag, Duration& time, double least,
+                        const std::string& help) {
+  const auto set = [&time](double seconds) {
+    time = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  };
+  app.add_option_function<double>(flag, set, help)
+      ->check(CLI::Range(least, kDay))
+      ->check([](const std::string& text) {
+        const bool number = !std::isnan(std::strtod(text.c_str(), nullptr));
+        return number ? std::string() : text + " is not a number";
+      })
+      ->type_name("SECONDS")
+      ->default_str(fmt::format("{:g}", to_seconds(time)));
+}
 
 void add_address_options(CLI::App& app, GatewayProgramOptions& o) {
   app.add_option("--scheduler", o.scheduler, "Address of the scheduler")
@@ -84,6 +104,21 @@ void add_connection_limits(CLI::App& app, GatewayProgramOptions& o) {
       ->capture_default_str();
   add_bytes_option(app, "--stream-buffer", o.listener.connection.stream_buffer_bytes_max,
                    "Unsent bytes of a stream before its reader is cut off");
+  http::ConnectionLimits& connection = o.listener.connection;
+  add_bytes_option(app, "--max-head", connection.read.head.head_bytes_max,
+                   "Bytes of a request's line and header fields");
+  add_seconds_option(app, "--head-timeout", connection.head_time, 0.1,
+                     "Seconds for a request's head, and for a TLS handshake");
+  add_seconds_option(app, "--idle-timeout", connection.idle_time, 1,
+                     "Seconds that a connection is kept between requests");
+  add_seconds_option(app, "--write-timeout", connection.write_stall, 1,
+                     "Seconds in which a client must take a byte of what waits for it");
+  add_seconds_option(app, "--stream-start", o.generate.quiet_start_max, 0.1,
+                     "Seconds after which a stream begins without a token; until then a full "
+                     "cluster can still be a 429");
+  add_seconds_option(app, "--sse-ping-interval", connection.comment_after, 1,
+                     "Seconds of silence before a comment keeps a stream alive; some benchmarks "
+                     "take none below 15");
   app.add_option("--drain-grace", o.drain_grace_s,
                  "Seconds after SIGTERM in which new requests are still served, for balancers to "
                  "notice")

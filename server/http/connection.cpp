@@ -89,7 +89,8 @@ void Connection::start() {
 void Connection::wait_readable() {
   // A full pipeline buffer stops the reading until the answer is out.
   if (is_closed_ || reading_) return;
-  if (exchange_open_ && reader_.kept_bytes() >= context_.limits.pipeline_bytes_max) return;
+  const bool full = reader_.kept_bytes() >= context_.limits.pipeline_bytes_max;
+  if (full && (exchange_open_ || backed_up())) return;
   reading_ = true;
   socket().async_wait(asio::socket_base::wait_read, [self = shared_from_this()](error_code error) {
     self->reading_ = false;
@@ -105,7 +106,7 @@ void Connection::on_readable() {
   if (channel_->holds() && !writing_) wait_writable();
   if (error == asio::error::would_block) return wait_readable();
   if (error) return exchange_open_ ? client_gone(context_.counters.gone) : close();
-  if (lingering_) {
+  if (ending()) {  // what comes behind the last answer is read, so that nothing is reset
     lingered_bytes_ += n;
     if (lingered_bytes_ > context_.limits.read.body_bytes_max) return close();
     return wait_readable();
@@ -122,7 +123,7 @@ void Connection::on_readable() {
 void Connection::progress() {
   if (progressing_) return;
   progressing_ = true;
-  while (!is_closed_ && !exchange_open_ && !lingering_) {
+  while (!is_closed_ && !exchange_open_ && !ending() && !backed_up()) {
     const Reading state = reader_.state();
     if (state == Reading::failed) {
       context_.counters.malformed(reader_.refusal().kind).Increment();
@@ -178,9 +179,10 @@ void Connection::dispatch() {
 // Answers what is not worth reading to its end, then closes with care.
 void Connection::refuse(Response response) {
   Framing framing{.keep_alive = false, .head_only = head_only_};
-  send(encode_head(response, framing));
-  if (!head_only_) send(response.body);
+  std::string bytes = encode_head(response, framing);
+  if (!head_only_) bytes += response.body;
   close_after_ = true;
+  send(bytes);
   answer_ended();
 }
 
@@ -233,6 +235,7 @@ void Connection::end() {
 // The exchange was destroyed before its end: no terminator, so the client sees a failure.
 void Connection::dropped() {
   exchange_open_ = false;
+  close_after_ = true;  // nothing else may follow what was sent of it
   gone_ = nullptr;
   close_soon();
 }
@@ -297,7 +300,10 @@ void Connection::written(error_code error) {
   if (!error) channel_->flush(error);
   if (error == asio::error::would_block) return wait_writable();
   if (error) return close_soon();
-  if (close_after_ && !exchange_open_) linger();
+  if (exchange_open_ || progressing_) return;
+  if (close_after_) return linger();
+  progress();  // with what has waited until the client had read
+  wait_readable();
 }
 
 void Connection::wait_writable() {
@@ -364,6 +370,10 @@ void Connection::sweep(Instant now) {
     if (streaming_ && !comment_.empty() && now - last_write_ >= limits.comment_after) {
       write(comment_);
     }
+    return;
+  }
+  if (ending() || backed_up()) {  // it is the client's turn to read: no other limit runs
+    phase_began_ = now;
     return;
   }
   bool late = false;

@@ -81,6 +81,12 @@ class Connection final : public std::enable_shared_from_this<Connection> {
  private:
   friend class ConnectionExchange;
 
+  // The last answer is given; it may not be out yet.
+  bool ending() const { return lingering_ || (close_after_ && !exchange_open_); }
+  // So much waits for the client to read that no other request is answered meanwhile.
+  bool backed_up() const {
+    return unsent_.size() - sent_ > context_.limits.stream_buffer_bytes_max;
+  }
   void wait_readable();
   void on_readable();
   void progress();

@@ -1,5 +1,8 @@
 #include "server/inference/call_body.h"
 
+#include "model/checkpoint/strict_json.h"
+#include "server/api/request/generate_request.h"
+
 namespace baton::server {
 
 using api::Json;
@@ -46,9 +49,11 @@ Json tool_json(const rpc::Tool& tool) {
   Json function = {{"name", tool.name}};
   if (!tool.description.empty()) function["description"] = tool.description;
   if (!tool.parameters.empty()) {
-    Json parameters = Json::parse(tool.parameters, nullptr, false);
-    // What is no JSON goes on as a text, which is refused by its name.
-    function["parameters"] = parameters.is_discarded() ? Json(tool.parameters) : parameters;
+    // As a part of a body would be. What isn't goes on as a text, which is refused by its name.
+    const api::ApiLimits limits;
+    auto parameters = checkpoint::parse_strict_ordered_json(
+        tool.parameters, "The schema", {limits.json_depth_max, limits.json_values_max});
+    function["parameters"] = parameters ? *std::move(parameters) : Json(tool.parameters);
   }
   return {{"type", "function"}, {"function", std::move(function)}};
 }

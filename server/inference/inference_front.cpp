@@ -50,7 +50,12 @@ std::vector<rpc::ModelInfo> InferenceFront::models() {
     info.fingerprint = instance.manifest.model_fingerprint;
     info.numeric_mode = instance.manifest.numeric_mode;
   }
-  return {info};
+  std::vector<rpc::ModelInfo> models = {info};
+  for (const std::string& alias : facts.aliases) {
+    info.name = alias;
+    models.push_back(info);
+  }
+  return models;
 }
 
 void InferenceFront::generate(rpc::GenerateCall call, std::unique_ptr<rpc::GenerateSink> sink) {

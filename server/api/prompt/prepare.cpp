@@ -33,6 +33,10 @@ ApiError too_long(const GenerateRequest& request, const ModelFacts& model, size_
   return error;
 }
 
+ApiError no_tokens(const GenerateRequest& request) {
+  return bad_value(prompt_param(request), "The prompt has no tokens.");
+}
+
 // A template that ran into its limits will again: that is no 429, to be tried later.
 ApiError at_prompt(const GenerateRequest& request, Error error) {
   if (error.code == ErrorCode::resource_exhausted) error.code = ErrorCode::invalid_argument;
@@ -128,9 +132,7 @@ ApiResult<void> add_state(Prepared& prepared, std::vector<TokenId> prompt,
                           const TextModel& text_model) {
   const ModelFacts& model = text_model.facts();
   const GenerateRequest& request = prepared.request;
-  if (prompt.empty()) {
-    return bad_value(prompt_param(request), "The prompt has no tokens.");
-  }
+  if (prompt.empty()) return no_tokens(request);
   const uint32_t wanted = request.max_tokens.value_or(1);
   size_t kept = request.truncate_prompt.value_or(model.max_model_len);
   if (request.truncate_to_room && wanted < model.max_model_len) kept = model.max_model_len - wanted;
@@ -209,6 +211,7 @@ ApiResult<void> prepare_conversation(Prepared& prepared, const TextModel& model)
   const SpecialTokens& special = model.facts().special;
   auto ids = chat_prompt(request, model);
   if (!ids) return ids.error();
+  if (ids->empty()) return no_tokens(request);
   OutputRules& rules = prepared.rules;
   rules.splits_reasoning = special.can_think() && request.separate_reasoning;
   rules.begins_reasoning = rules.splits_reasoning && begins_reasoning(*ids, special);

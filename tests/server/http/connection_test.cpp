@@ -211,6 +211,54 @@ TEST(Connection, a_stalled_write_is_cut_off_after_a_while) {
   EXPECT_EQ(server.engine.cancelled, 1);
 }
 
+// Together far more than the kernel's buffers hold.
+constexpr int kPages = 900;
+const std::string kPage = "GET /console/style.css HTTP/1.1\r\nHost: x\r\n\r\n";
+
+std::string pages() {
+  std::string requests;
+  for (int i = 0; i < kPages; ++i) requests += kPage;
+  return requests;
+}
+
+TEST(Connection, answers_to_who_does_not_read_them_wait) {
+  TestServer server;
+  HttpClient client = server.client(4096);  // of its own buffer
+  client.send(pages());
+  auto& answered = server.metrics.counter("baton_http_requests_total", "Answered requests.",
+                                          {{"path", "/console/style.css"}, {"status", "200"}});
+  double before = 0, now = 0;
+  server.until([&] {
+    before = std::exchange(now, answered.Value());
+    return now > 0 && now == before;  // it has stopped
+  });
+  EXPECT_LT(now, kPages / 2);
+  for (int i = 0; i < kPages; ++i) ASSERT_EQ(client.read().status, 200) << i;
+  EXPECT_EQ(client.get("/livez").status, 200);
+}
+
+TEST(Connection, nothing_follows_an_answer_that_was_the_last) {
+  TestServer server;
+  HttpClient client = server.client(4096);
+  client.send(pages() + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + kPage);
+  client.send(kPage + "and what is no request\n\n");
+  for (int i = 0; i < kPages; ++i) ASSERT_EQ(client.read().status, 200) << i;
+  EXPECT_EQ(client.read().fields.at("connection"), "close");
+  EXPECT_TRUE(client.ended());
+}
+
+TEST(Connection, what_is_no_request_is_refused_once) {
+  TestServer server;
+  HttpClient client = server.client(4096);
+  client.send(pages() + "no request\n\n");
+  for (int i = 0; i < kPages; ++i) {
+    client.send("?");
+    ASSERT_EQ(client.read().status, 200) << i;
+  }
+  EXPECT_EQ(client.read().status, 400);
+  EXPECT_TRUE(client.ended());
+}
+
 TEST(Connection, a_slow_head_is_408) {
   TestServer server;
   HttpClient client = server.client();

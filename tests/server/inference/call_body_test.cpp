@@ -43,6 +43,18 @@ TEST(CallBody, tools_become_functions_and_their_choice_is_said_as_over_http) {
   EXPECT_EQ(body_of(call)["tool_choice"]["function"]["name"], "g");
 }
 
+TEST(CallBody, a_schema_without_bottom_is_a_text_that_will_be_refused) {
+  rpc::ChatCall call = call_of({{"user", "hi"}});
+  const auto nested = [](size_t depth) {
+    return R"({"a":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  call.tools = {{"f", "", nested(10)}, {"g", "", nested(1'000'000)}, {"h", "", R"({"a":1,"a":2})"}};
+  const auto body = body_of(call);
+  EXPECT_TRUE(body["tools"][0]["function"]["parameters"].is_object());
+  EXPECT_TRUE(body["tools"][1]["function"]["parameters"].is_string());
+  EXPECT_TRUE(body["tools"][2]["function"]["parameters"].is_string());
+}
+
 TEST(CallBody, a_turn_that_goes_on_is_asked_for_so) {
   rpc::ChatCall call = call_of({{"assistant", "and then"}});
   EXPECT_FALSE(body_of(call).contains("continue_final_message"));

@@ -285,6 +285,15 @@ TEST_F(InferenceFrontTest, times_each_choice_and_counts_what_was_refused_as_that
               ::testing::HasSubstr(R"(baton_requests_rejected_total{reason="queue_full"} 1)"));
 }
 
+TEST_F(InferenceFrontTest, a_model_is_told_by_all_its_names) {
+  model.edit().aliases = {"also"};
+  const auto models = front.models();
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_EQ(models[0].name, "fake");
+  EXPECT_EQ(models[1].name, "also");
+  EXPECT_EQ(models[1].context_tokens, models[0].context_tokens);
+}
+
 TEST_F(InferenceFrontTest, a_draining_front_refuses) {
   front.drain();
   Heard heard;

@@ -238,6 +238,18 @@ TEST_F(PrepareSpecial, a_call_that_must_come_is_begun_in_the_prompt) {
   EXPECT_EQ(one.states[0].stop.tokens, std::vector<TokenId>{Model::kCallEnd});
 }
 
+TEST_F(PrepareSpecial, there_is_no_call_behind_no_prompt) {
+  for (const char* thinking : {"true", "false"}) {
+    const auto prepared = prepare_chat(
+        fmt::format(R"({{"input_ids":[],"tool_choice":"required","tools":[{{"type":"function",
+                    "function":{{"name":"f"}}}}],"chat_template_kwargs":{{"thinking":{}}}}})",
+                    thinking),
+        model_, {});
+    ASSERT_FALSE(prepared);
+    EXPECT_EQ(prepared.error().param, "messages");
+  }
+}
+
 TEST_F(PrepareSpecial, a_model_that_is_to_reason_does_so_before_it_must_call) {
   const std::string required = kTwoTools + R"(,"tool_choice":"required")";
   const Prepared thinks = chat(required + R"(,"thinking":{"type":"enabled"})");
