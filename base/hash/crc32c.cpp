@@ -113,34 +113,43 @@ uint32_t of_stretch(uint32_t crc, const std::byte* from) {
   return join(crc, second, third);
 }
 
-#if defined(__SSE4_2__)
-
 // Large copies go past the cache: they would only push out what is used sooner, and the lines of
 // the target need not be read to be written. Whole lines, lane by lane.
 constexpr size_t kStreamedFrom = size_t{32} << 10;
 
+template <bool past_cache>
 inline uint32_t copy_line(uint32_t crc, std::byte* to, const std::byte* from) {
   for (size_t i = 0; i < 64; i += 16) {
+#if defined(__SSE4_2__)
     const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), words);
+    if constexpr (past_cache)
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), words);
+    else
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), words);
     crc = step8(crc, static_cast<uint64_t>(_mm_cvtsi128_si64(words)));
     crc = step8(crc, static_cast<uint64_t>(_mm_extract_epi64(words, 1)));
+#else
+    for (size_t half = i; half < i + 16; half += 8) {
+      const uint64_t word = word_at(from + half);
+      std::memcpy(to + half, &word, sizeof word);
+      crc = step8(crc, word);
+    }
+#endif
   }
   return crc;
 }
 
-uint32_t stream_stretch(uint32_t crc, std::byte* to, const std::byte* from) {
+template <bool past_cache>
+uint32_t copy_stretch(uint32_t crc, std::byte* to, const std::byte* from) {
   uint32_t second = 0, third = 0;
   for (size_t i = 0; i < kLane; i += 64) {
     prefetch(from + i);
-    crc = copy_line(crc, to + i, from + i);
-    second = copy_line(second, to + kLane + i, from + kLane + i);
-    third = copy_line(third, to + 2 * kLane + i, from + 2 * kLane + i);
+    crc = copy_line<past_cache>(crc, to + i, from + i);
+    second = copy_line<past_cache>(second, to + kLane + i, from + kLane + i);
+    third = copy_line<past_cache>(third, to + 2 * kLane + i, from + 2 * kLane + i);
   }
   return join(crc, second, third);
 }
-
-#endif
 
 }  // namespace
 
@@ -153,17 +162,20 @@ uint32_t crc32c(std::span<const std::byte> data, uint32_t before) {
   return ~crc;
 }
 
-uint32_t copy_with_crc32c(std::span<std::byte> to, std::span<const std::byte> from) {
+uint32_t copy_with_crc32c(std::span<std::byte> to, std::span<const std::byte> from,
+                          uint32_t before) {
   check(to.size() == from.size(), "a checked copy between different sizes");
-  uint32_t crc = ~0u;
+  uint32_t crc = ~before;
   size_t i = 0;
 #if defined(__SSE4_2__)
   if (from.size() >= kStreamedFrom && reinterpret_cast<uintptr_t>(to.data()) % 16 == 0) {
     for (; i + kStretch <= from.size(); i += kStretch)
-      crc = stream_stretch(crc, to.data() + i, from.data() + i);
+      crc = copy_stretch<true>(crc, to.data() + i, from.data() + i);
     _mm_sfence();  // whoever is told that the copy is done sees it
   }
 #endif
+  for (; i + kStretch <= from.size(); i += kStretch)
+    crc = copy_stretch<false>(crc, to.data() + i, from.data() + i);
   for (; i + 8 <= from.size(); i += 8) {
     const uint64_t word = word_at(from.data() + i);
     std::memcpy(to.data() + i, &word, sizeof word);
