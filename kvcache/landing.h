@@ -4,8 +4,8 @@
 // too. Between the admission and the verdict nothing else can run, so a session that ends meanwhile
 // can't be written to. A transport that receives a block in its place asks for that place anew
 // whenever something else may have run (place_of), and has the bytes that lie there verified when
-// all have come (land_in_place). What is verified goes into the running digests, if there are any,
-// while it is in the cache. Thread safety: the owner's thread of receiver and pool.
+// all have come (land_in_place). What is verified goes into the running digests, if any
+// are given. Thread safety: the owner's thread of receiver and pool.
 #pragma once
 
 #include <optional>

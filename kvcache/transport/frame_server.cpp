@@ -2,8 +2,11 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <deque>
 #include <optional>
 
 #include "base/system/mapping.h"
@@ -18,6 +21,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
+
+constexpr size_t kUndigestedMax = 1 << 14;  // landed blocks that wait for a quiet moment
+constexpr Duration kQuiet = 300us;          // so long nothing has landed
 
 // Received at a time from a connection: less than what a core's cache holds, so that a block is
 // still there when it is copied; of headers alone so many that their blocks keep others waiting for
@@ -49,10 +55,14 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
         host_(this_host()),
         listener_(executor_,
                   {options.host, options.port, options.connections_max, options.check_interval},
-                  clock) {}
+                  clock),
+        quiet_(executor_) {}
 
   Result<void> listen();
   void tell(const Landing& landing);
+  void digest_later(const FrameHeader& landed);
+  void wait_for_quiet();
+  void digest_in_quiet();
   void close();
 
   asio::any_io_executor executor_;
@@ -65,6 +75,10 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
   const HostIdentity host_;
   Listener<Connection> listener_;
   FrameServerCounts counts_;
+  std::deque<FrameHeader> undigested_;  // landed, oldest first
+  asio::steady_timer quiet_;
+  bool waits_for_quiet_ = false;
+  bool digesting_ = false;  // digest_in_quiet() is posted
   bool closed_ = false;
 };
 
@@ -77,6 +91,10 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
   void start(Hub& hub);
   void close();
   bool late(Instant now) const { return deadline_ <= now; }
+  bool has_bytes() const {
+    error_code ignored;
+    return socket_.available(ignored) > 0;
+  }
 
  private:
   void answer(Hub& hub);
@@ -136,8 +154,48 @@ void FrameServer::Hub::tell(const Landing& landing) {
   on_landing_(landing);
 }
 
+void FrameServer::Hub::digest_later(const FrameHeader& landed) {
+  if (digests_ == nullptr) return;
+  if (undigested_.size() == kUndigestedMax) undigested_.pop_front();
+  undigested_.push_back(landed);
+  if (!waits_for_quiet_ && !digesting_) wait_for_quiet();
+}
+
+void FrameServer::Hub::wait_for_quiet() {
+  waits_for_quiet_ = true;
+  quiet_.expires_after(kQuiet);
+  quiet_.async_wait([hub = weak_from_this(), before = counts_.bytes](const error_code& error) {
+    const auto self = hub.lock();
+    if (error || !self || self->closed_) return;
+    self->waits_for_quiet_ = false;
+    if (self->counts_.bytes == before) return self->digest_in_quiet();
+    self->wait_for_quiet();
+  });
+}
+
+// One block at a time, so that nothing waits for more than that.
+void FrameServer::Hub::digest_in_quiet() {
+  digesting_ = false;
+  if (undigested_.empty()) return;
+  for (const auto& connection : listener_.connections())
+    if (connection->has_bytes()) return wait_for_quiet();
+  const FrameHeader frame = undigested_.front();
+  undigested_.pop_front();
+  if (receiver_.holds(frame)) {
+    ++counts_.digested;
+    const PageId page = receiver_.page_of(frame);
+    digests_->add(*receiver_.job_of(frame.session), page, frame.layer,
+                  std::as_const(pool_).block(page, frame.layer).first(frame.length));
+  }
+  digesting_ = true;
+  asio::post(executor_, [hub = weak_from_this()] {
+    if (const auto self = hub.lock(); self && !self->closed_) self->digest_in_quiet();
+  });
+}
+
 void FrameServer::Hub::close() {
   closed_ = true;
+  quiet_.cancel();
   listener_.close();
 }
 
@@ -243,7 +301,12 @@ void FrameServer::Connection::take_frames(Hub& hub) {
                            ? std::as_const(peer_pool_).bytes().subspan(frame->offset, header.length)
                            : here.subspan(WireFrame::kBytes, header.length);
     at += whole;
-    hub.tell(land(hub.receiver_, hub.pool_, header, bytes, hub.clock_.now(), hub.digests_));
+    // What is copied past the cache is digested when nothing waits for it.
+    const bool later = frame->shared;
+    const Landing landing = land(hub.receiver_, hub.pool_, header, bytes, hub.clock_.now(),
+                                 later ? nullptr : hub.digests_);
+    if (later && landing.verdict == FrameVerdict::admitted) hub.digest_later(header);
+    hub.tell(landing);
     if (hub.closed_ || !socket_.is_open()) return;
   }
   std::copy(staging_.begin() + static_cast<ptrdiff_t>(at),

@@ -5,7 +5,9 @@
 // place, small ones many at a time in a buffer of the connection's own; that of a refused frame is
 // read and thrown away. A connection that breaks the protocol, or stands still in the middle of
 // something for too long, is closed and counted; no connection waits for another. The receiver
-// machine decides about each frame, and once more whenever more of its payload comes. Destroying a
+// machine decides about each frame, and once more whenever more of its payload comes. What landed
+// goes into the running digests at once, while it is in the cache; of blocks from shared memory,
+// which are copied past it, in quiet moments: under load that is left to the seal. Destroying a
 // server closes its connections and silences it; the event may call the receiver, and may destroy
 // the server. Thread safety: one executor, which is the receiver's and the pool's owner's.
 #pragma once
