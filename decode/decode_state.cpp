@@ -199,6 +199,9 @@ void DecodeState::collect_handoffs() {
     request.growth_pages = std::move(done.growth_pages);
     counts_.pages_kept += done.kept;
     publish(request);
+    const auto entries = static_cast<uint32_t>(request.state.prompt.size()) - 1;
+    const uint32_t found = std::max(done.cached, done.kept * kPageTokens);
+    fill_costs_.prefilled(entries - std::min(entries, found), done.landed - done.reserved);
     request.times.queued = done.reserved - request.submitted;
     request.times.prefilled = done.landed - done.reserved;
     request.times.exposed = now_ - done.landed;
@@ -212,9 +215,25 @@ void DecodeState::collect_handoffs() {
   for (Handoffs::Lost& lost : handoffs_.take_lost()) {
     const auto found = requests_.find(lost.request);
     check(found != requests_.end(), "a job is lost of a request that is not there");
+    news_due_ = now_;  // of what is kept of it
+    if (lost.why == GiveUp::place_again && go_on_here(found->second)) continue;
     give_up(found, lost.why, lost.blame, std::move(lost.reason));
   }
   for (Action& action : handoffs_.take_actions()) actions_.push_back(std::move(action));
+}
+
+// Its prefill is lost, but some of its pages are here: the rest is filled here if that costs less
+// than another prefill's computing the whole.
+bool DecodeState::go_on_here(Request& request) {
+  const auto entries = static_cast<uint32_t>(request.state.prompt.size()) - 1;
+  const uint32_t here = cache_.known(readable(request)).pages * kPageTokens;
+  if (draining_ || here == 0 || !fill_costs_.cheaper_here(entries - here, entries)) return false;
+  request.phase = Phase::wants_pages;
+  request.phase_since = now_;
+  ++counts_.went_on;
+  beat_due_ = true;
+  arm(next_timer(request));
+  return true;
 }
 
 // Decode prefills the prompt itself; its choices run when that is done.
@@ -342,6 +361,8 @@ void DecodeState::on(const StepDone& done) {
     request.prompt_pages = batch_.remove(id);
     publish(request);
     request.times.prefilled = now_ - request.phase_since;
+    fill_costs_.filled(static_cast<uint32_t>(request.state.prompt.size()) - 1 - request.filled,
+                       request.times.prefilled);
     if (request.state.stop.max_tokens == 0)
       conclude(found);
     else
@@ -414,7 +435,7 @@ void DecodeState::arm(Instant at) { next_wake_ = std::min(next_wake_, at); }
 Instant DecodeState::next_timer(const Request& request) const {
   Instant next = std::min(request.deadline, request.said + setup_.limits.alive_interval);
   if (request.phase == Phase::wants_pages)
-    next = std::min(next, request.submitted + setup_.limits.pages_wait_max);
+    next = std::min(next, request.phase_since + setup_.limits.pages_wait_max);
   return next;
 }
 
@@ -437,7 +458,7 @@ void DecodeState::run_timers() {
     } else if (now_ >= drain_end_) {
       give_up(current, GiveUp::draining, std::nullopt, "this instance is going");
     } else if (request.phase == Phase::wants_pages &&
-               now_ >= request.submitted + setup_.limits.pages_wait_max) {
+               now_ >= request.phase_since + setup_.limits.pages_wait_max) {
       give_up(current, GiveUp::full, std::nullopt, "no pages came free in time");
     } else if (now_ >= request.said + setup_.limits.alive_interval) {
       request.said = now_;

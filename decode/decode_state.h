@@ -24,6 +24,7 @@
 #include "base/observe/bucket_counts.h"
 #include "decode/draft_policy.h"
 #include "decode/events.h"
+#include "decode/fill_costs.h"
 #include "decode/handoffs.h"
 #include "decode/limits.h"
 #include "decode/output_text.h"
@@ -66,6 +67,7 @@ struct DecodeCounts {
   uint64_t drafts_accepted = 0;
   uint64_t draft_depth = 0;  // that the last step aimed at
   uint64_t pages_kept = 0;   // of prompts: they were here, and neither sent nor filled
+  uint64_t went_on = 0;      // requests whose prefill was lost and whose rest is filled here
 };
 
 class DecodeState {
@@ -91,6 +93,7 @@ class DecodeState {
   size_t receiving() const { return handoffs_.size() - handoffs_.queued(); }  // a hand-off
   PoolReport pool_report() const;
   const DecodeCounts& counts() const { return counts_; }
+  uint64_t salvaged_pages() const { return handoffs_.salvaged_pages(); }
 
  private:
   enum class Phase : uint8_t { compiling, at_prefill, wants_pages, filling, waiting, running };
@@ -142,6 +145,7 @@ class DecodeState {
   void erase(Map::iterator request);
 
   void collect_handoffs();
+  bool go_on_here(Request& request);
   void tell_scores(RequestId request, PromptScoreRun scores);
   void conclude(Map::iterator request);
   scheduler::Standing standing(const Request& request) const;
@@ -178,6 +182,7 @@ class DecodeState {
   Forms forms_;
   StepId step_{0};
   DraftPolicy policy_;
+  FillCosts fill_costs_;
   DraftPolicy::Step measured_;  // of the step in flight, so far
   Instant step_begun_{};
   uint64_t arrivals_ = 0;

@@ -75,7 +75,7 @@ PoolReport DecodeState::pool_report() const {
     if (request.phase == Phase::waiting) what = "a place in the batch";
     if (!what) continue;
     const Instant limit = request.phase == Phase::wants_pages
-                              ? request.submitted + setup_.limits.pages_wait_max
+                              ? request.phase_since + setup_.limits.pages_wait_max
                               : request.deadline;
     tally.waits(fmt::format("request {:016x} waits for {}", id.value, what), request.phase_since,
                 std::min(limit, request.deadline));

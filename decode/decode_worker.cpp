@@ -218,6 +218,11 @@ MetricsSnapshot DecodeWorker::metrics() {
   count("baton_decode_tokens_replayed_total", "Known tokens computed again.", c.tokens_replayed);
   count("baton_decode_pages_kept_total", "Pages of prompts that were here, not sent or filled.",
         c.pages_kept);
+  count("baton_decode_pages_salvaged_total",
+        "Pages that stayed here of hand-offs that ended without a commit.",
+        state_.salvaged_pages());
+  count("baton_decode_prompts_went_on_total",
+        "Prompts whose prefill was lost and whose rest was filled here.", c.went_on);
   count("baton_decode_pages_evicted_total", "Pages kept for prompts to come that gave way.",
         state_.cache().counts().pages_evicted);
   count("baton_mtp_drafted_tokens_total", "Drafts verified.", c.drafts_tried);

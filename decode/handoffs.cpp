@@ -159,7 +159,13 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
   if (!job || job->phase == Phase::queued || job->phase == Phase::digesting) return;
   if (seal.session != job->session) return;
   job->heard = now;
-  if (seal.pages.size() != sent_pages(*job)) {
+  if (seal.pages.size() < sent_pages(*job)) {
+    if (job->phase != Phase::receiving || seal.pages.size() <= job->digests.size()) return;
+    job->digests = seal.pages;
+    compare_so_far(seal.job, *job);
+    return;
+  }
+  if (seal.pages.size() > sent_pages(*job)) {
     lose(seal.job, GiveUp::place_again, true, true, "prefill sealed another number of pages", now);
     return;
   }
@@ -167,6 +173,9 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
     lose(seal.job, GiveUp::place_again, true, true, "prefill sealed without all scores", now);
     return;
   }
+  uint32_t same = 0;  // the last word counts
+  while (same < job->agreed && seal.pages[same] == job->digests[same]) ++same;
+  job->agreed = same;
   job->digests = seal.pages;
   job->cached = std::min(seal.cached, job->tokens);
   job->fetched = std::min(seal.fetched, job->cached);
@@ -174,7 +183,7 @@ void Handoffs::message(const Peer& from, const Seal& seal, Instant now) {
   if (job->phase == Phase::sealed) return;  // sealed again; what is missing is asked for in time
   job->phase = Phase::sealed;
   job->resend_at = now + limits_.resend_after;
-  if (receiver_.complete(seal.job)) compare(seal.job, *job, now);
+  compare(seal.job, *job, now);
 }
 
 void Handoffs::message(const Peer& from, const PromptScores& scores, Instant now) {
@@ -225,37 +234,62 @@ void Handoffs::on(const FrameLanded& landed, Instant now) {
   if (found == jobs_.end()) return;
   Job& job = found->second;
   job.heard = job.landed = now;
+  if (job.phase == Phase::receiving) return compare_so_far(*id, job);
   if (job.phase != Phase::sealed) return;
   // While frames land nothing is asked for: what is missing may be right behind.
   job.resends = 0;
   job.resend_at = now + limits_.resend_after;
-  if (receiver_.complete(*id)) compare(*id, job, now);
+  compare(*id, job, now);
 }
 
+// All pages that have not agreed yet, once nothing is missing.
 void Handoffs::compare(JobId id, Job& job, Instant now) {
+  if (job.reading || !receiver_.complete(id)) return;
   job.phase = Phase::digesting;
   job.resend_at = now + limits_.digest_max;
+  read(id, job, sent_pages(job));
+}
+
+// Those that prefill said are final, once they have all come.
+void Handoffs::compare_so_far(JobId id, Job& job) {
+  const auto end = static_cast<uint32_t>(job.digests.size());
+  if (!job.reading && end > job.agreed && receiver_.whole_pages(id) >= end) read(id, job, end);
+}
+
+void Handoffs::read(JobId id, Job& job, uint32_t end) {
+  job.reading = true;
+  job.read_from = job.agreed;
+  job.read = end - job.agreed;
   std::vector<PageId> pages;
-  for (const ReservedPage& page : *receiver_.pages(id)) pages.push_back(page.page);
-  actions_.push_back(DigestPages{id, std::move(pages), receiver_.tokens(id)});
+  const auto& all = *receiver_.pages(id);
+  for (uint32_t i = job.agreed; i < end; ++i) pages.push_back(all[i].page);
+  const uint32_t tokens = std::min(receiver_.tokens(id), end * kPageTokens);
+  actions_.push_back(DigestPages{id, std::move(pages), tokens - job.agreed * kPageTokens});
 }
 
 void Handoffs::on(const Digested& digested, Instant now) {
   const auto found = jobs_.find(digested.job);
-  if (found == jobs_.end() || found->second.phase != Phase::digesting) return;
+  if (found == jobs_.end() || !found->second.reading) return;
   const JobId id = digested.job;
   Job& job = found->second;
+  job.reading = false;
   if (job.ended) {
     free(id, job, now);
     return;
   }
-  check(digested.pages.size() == job.digests.size(), "another number of digests than pages");
+  check(digested.pages.size() == job.read, "another number of digests than pages");
   bool agree = true;
-  for (uint32_t page = 0; page < digested.pages.size(); ++page) {
-    if (digested.pages[page] == job.digests[page]) continue;
-    receiver_.distrust(id, page);
-    agree = false;
+  for (uint32_t i = 0; i < job.read; ++i) {
+    const uint32_t page = job.read_from + i;
+    if (digested.pages[i] != job.digests[page]) {
+      receiver_.distrust(id, page);
+      agree = false;
+    } else if (page == job.agreed) {
+      ++job.agreed;
+    }
   }
+  if (job.phase == Phase::receiving) return compare_so_far(id, job);
+  if (job.phase == Phase::sealed) return compare(id, job, now);  // that came meanwhile
   if (!agree) {
     job.phase = Phase::sealed;
     if (++job.disagreements > limits_.resends_max)
@@ -301,19 +335,38 @@ void Handoffs::lose(JobId id, GiveUp why, bool blame, bool tell, const std::stri
 void Handoffs::release(JobId id, Job& job, Instant now) {
   by_request_.erase(job.request);
   job.ended = true;
-  if (job.phase != Phase::digesting) free(id, job, now);
+  if (!job.reading) free(id, job, now);
 }
 
 void Handoffs::free(JobId id, Job& job, Instant now) {
-  receiver_.abort(id, now);
+  salvage(id, job, now);
+  receiver_.abort(id, now);  // leaves a tombstone, whatever was kept
   cache_.release(job.growth);
   cache_.release(job.kept);
   jobs_.erase(id);
 }
 
+// What has agreed is right, whatever became of the rest: it is listed as a commit would have it.
+void Handoffs::salvage(JobId id, Job& job, Instant now) {
+  const size_t kept = job.kept.size();
+  const size_t named = job.names.size() - std::min(kept, job.names.size());
+  const auto pages = static_cast<uint32_t>(std::min<size_t>(job.agreed, named));
+  if (pages == 0) return;
+  for (PageId page : receiver_.salvage(id, pages, now)) {
+    const auto before = job.kept.empty() ? std::nullopt : std::optional(job.kept.back());
+    const auto& name = job.names[job.kept.size()];
+    if (const auto other = cache_.publish(name, page, before, kPageTokens)) {
+      cache_.release(std::span(&page, 1));
+      page = *other;
+    }
+    job.kept.push_back(page);
+    ++salvaged_;
+  }
+}
+
 void Handoffs::run_timers(Instant now) {
   for (auto& [id, job] : jobs_)  // digests end in time, and until then nothing lets go of pages
-    if (job.phase == Phase::digesting) receiver_.renew(id, now);
+    if (job.reading) receiver_.renew(id, now);
   for (const JobId id : receiver_.expire(now))
     if (jobs_.contains(id))
       lose(id, GiveUp::place_again, true, true, "the lease of its reservation ran out", now);

@@ -7,7 +7,10 @@
 // is sent at least. One that was refused several times has its room kept from those that came
 // later. Messages may come twice, late, or not at all: each waiting state has a deadline, an
 // unknown job is answered with an Abort. Scores of the prompt's tokens are passed on as they come;
-// a job is sealed only when it has all that it asked for. Invariants: a session is open exactly for
+// a job is sealed only when it has all that it asked for. A seal of fewer pages than the job has
+// says what is final so far: these are compared when they have come, while the rest is computed.
+// However a job ends, the pages that agreed stay in the cache under their names, so that whoever
+// goes on finds them. Invariants: a session is open exactly for
 // the jobs that receive; only these hold growth pages and pages of the cache. Thread safety: its
 // owner's.
 #pragma once
@@ -78,7 +81,8 @@ class Handoffs {
   Actions take_actions() { return std::exchange(actions_, {}); }
 
   size_t size() const { return by_request_.size(); }
-  size_t queued() const;  // at their prefill, without pages here
+  size_t queued() const;                                 // at their prefill, without pages here
+  uint64_t salvaged_pages() const { return salvaged_; }  // of jobs that were not committed
   // Pages that queued jobs will ask for: promised in the load, not yet reserved.
   uint64_t promised_pages() const;
   bool holds_pages(RequestId request) const;
@@ -98,10 +102,13 @@ class Handoffs {
     std::vector<kvcache::PageName> names;  // of its first pages, that may be taken from the cache
     std::vector<PageId> kept;              // those that were, once pages are reserved
     Phase phase = Phase::queued;
-    bool ended = false;  // held only until the shell no longer reads its pages for digests
+    bool ended = false;    // held only until the shell no longer reads its pages for digests
+    bool reading = false;  // it does, those from `read_from` on, `read` of them
+    uint32_t read_from = 0, read = 0;
+    uint32_t agreed = 0;  // of the pages that are sent, from the first on: their digests did
     SessionId session;
     std::vector<PageId> growth;
-    std::vector<Digest> digests;  // as sealed
+    std::vector<Digest> digests;  // as sealed, or of the first pages so far
     uint32_t cached = 0;          // as sealed: entries that were not computed
     uint32_t fetched = 0;         // those that came from a kvstore
     std::string kvstore;
@@ -128,10 +135,13 @@ class Handoffs {
   uint32_t sent_pages(const Job& job) const;
   uint64_t claimed_before(const Job& job, Instant now) const;
   void compare(JobId id, Job& job, Instant now);
+  void compare_so_far(JobId id, Job& job);
+  void read(JobId id, Job& job, uint32_t end);
   void ask_again(JobId id, Job& job, Instant now);
   void lose(JobId id, GiveUp why, bool blame, bool tell, const std::string& reason, Instant now);
   void release(JobId id, Job& job, Instant now);
   void free(JobId id, Job& job, Instant now);
+  void salvage(JobId id, Job& job, Instant now);
 
   const DecodeLimits& limits_;
   kvcache::PrefixCache& cache_;
@@ -141,6 +151,7 @@ class Handoffs {
   DrawId draw_;
   Map jobs_;
   uint64_t jobs_begun_ = 0;
+  uint64_t salvaged_ = 0;
   std::map<RequestId, JobId> by_request_;
   std::vector<Scored> scored_;
   std::vector<Done> done_;

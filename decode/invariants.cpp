@@ -62,7 +62,7 @@ std::optional<std::string> broken_invariant(const DecodeState& state) {
     if (pages)
       for (const ReservedPage& page : *pages) ++held[page.page];
     if (job.ended) {
-      if (job.phase != Handoffs::Phase::digesting) return "a job has ended and nothing reads it";
+      if (!job.reading) return "a job has ended and nothing reads it";
       continue;
     }
     const auto request = state.requests_.find(job.request);

@@ -48,6 +48,7 @@ std::optional<SessionId> HandoffReceiver::open(JobId job, SessionId session, uin
   fresh.tokens = tokens;
   fresh.verified.resize(fresh.pages.size() * format_.layers);
   fresh.missing = static_cast<uint32_t>(fresh.verified.size());
+  fresh.layers.resize(fresh.pages.size());
   fresh.lease_end = now + limits_.lease;
   sessions_.emplace(job, std::move(fresh));
   by_id_.emplace(session, job);
@@ -113,6 +114,9 @@ FrameVerdict HandoffReceiver::landed(const FrameHeader& frame, uint32_t copied_c
   if (pool_.state(page) == PageState::reserved) pool_.advance(page, PageState::filling);
   session.verified[size_t{frame.layer} * session.pages.size() + frame.page] = true;
   --session.missing;
+  ++session.layers[frame.page];
+  while (session.whole < session.pages.size() && session.layers[session.whole] == format_.layers)
+    ++session.whole;
   renew(job, now);
   return count(FrameVerdict::admitted);
 }
@@ -134,6 +138,11 @@ std::vector<FrameName> HandoffReceiver::missing(JobId job, size_t at_most) const
   return out;
 }
 
+uint32_t HandoffReceiver::whole_pages(JobId job) const {
+  const auto found = sessions_.find(job);
+  return found == sessions_.end() ? 0 : found->second.whole;
+}
+
 bool HandoffReceiver::complete(JobId job) const {
   const auto found = sessions_.find(job);
   return found != sessions_.end() && found->second.missing == 0;
@@ -150,16 +159,30 @@ void HandoffReceiver::distrust(JobId job, uint32_t page) {
     session.verified[block] = false;
     ++session.missing;
   }
+  session.layers[page] = 0;
+  session.whole = std::min(session.whole, page);
 }
 
 std::vector<PageId> HandoffReceiver::commit(JobId job, Instant now) {
   check(complete(job), "a hand-off is committed before all its blocks are verified");
-  const auto found = sessions_.find(job);
+  return salvage(job, static_cast<uint32_t>(sessions_.at(job).pages.size()), now);
+}
+
+std::vector<PageId> HandoffReceiver::salvage(JobId job, uint32_t pages, Instant now) {
   std::vector<PageId> out;
-  out.reserve(found->second.pages.size());
-  for (const ReservedPage& page : found->second.pages) {
-    pool_.advance(page.page, PageState::in_use);
-    out.push_back(page.page);
+  const auto found = sessions_.find(job);
+  if (found == sessions_.end()) return out;
+  const Session& session = found->second;
+  check(pages <= session.whole, "a page is kept before all its blocks are verified");
+  out.reserve(pages);
+  for (uint32_t i = 0; i < session.pages.size(); ++i) {
+    const PageId page = session.pages[i].page;
+    if (i < pages) {
+      pool_.advance(page, PageState::in_use);
+      out.push_back(page);
+    } else {
+      pool_.release(page);
+    }
   }
   end(found, now);
   return out;

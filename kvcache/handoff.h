@@ -77,6 +77,8 @@ class HandoffReceiver {
   // admit() again, so that nothing that happened meanwhile can be overlooked.
   FrameVerdict landed(const FrameHeader& frame, uint32_t copied_crc, Instant now);
 
+  // So many of its first pages are verified in all layers (0: not open).
+  uint32_t whole_pages(JobId job) const;
   // Frames still missing, by layer, then page; empty: all verified, digests may be compared (or the
   // job is not open).
   std::vector<FrameName> missing(JobId job, size_t at_most) const;
@@ -87,6 +89,9 @@ class HandoffReceiver {
   // Ends the session: its pages, all verified, become in_use with one reference and are the
   // caller's. Only when complete.
   std::vector<PageId> commit(JobId job, Instant now);
+  // Ends it without, but for its first `pages` pages, which are whole: these become in_use as if it
+  // were a commit. The others are freed; nothing for a job that is not open.
+  std::vector<PageId> salvage(JobId job, uint32_t pages, Instant now);
   // Ends it without: frees its pages, leaves a tombstone. Idempotent; also for unknown jobs.
   void abort(JobId job, Instant now);
   // Aborts sessions whose lease is over and returns their jobs; forgets old tombstones.
@@ -104,8 +109,10 @@ class HandoffReceiver {
     SessionId id;
     std::vector<ReservedPage> pages;
     uint32_t tokens = 0;
-    std::vector<bool> verified;  // [layer][page]
-    uint32_t missing = 0;        // blocks that are not verified
+    std::vector<bool> verified;    // [layer][page]
+    uint32_t missing = 0;          // blocks that are not verified
+    std::vector<uint32_t> layers;  // of each page: verified
+    uint32_t whole = 0;            // so many of the first pages miss none
     Instant lease_end;
   };
   FrameVerdict judge(const FrameHeader& frame) const;

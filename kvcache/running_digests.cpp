@@ -5,20 +5,36 @@
 namespace baton::kvcache {
 
 void RunningDigests::add(JobId job, PageId page, uint32_t layer, std::span<const std::byte> block) {
+  DigestStream* const stream = turn_of(job, page, layer);
+  if (stream == nullptr) return;
+  stream->update(block);
+  end_turn(page, true);
+}
+
+DigestStream* RunningDigests::turn_of(JobId job, PageId page, uint32_t layer) {
   if (layer == 0) begin(job, page);
   const auto found = by_page_.find(page.value);
-  if (found == by_page_.end() || found->second->job != job) return;
+  if (found == by_page_.end() || found->second->job != job) return nullptr;
   BegunDigest& begun = *found->second->begun;
-  if (begun.layers != layer) return;
-  begun.stream.update(block);
-  ++begun.layers;
+  return begun.layers == layer ? &begun.stream : nullptr;
+}
+
+void RunningDigests::end_turn(PageId page, bool whole) {
+  if (whole)
+    ++by_page_.at(page.value)->begun->layers;
+  else
+    drop(page);
+}
+
+void RunningDigests::drop(PageId page) {
+  const auto found = by_page_.find(page.value);
+  if (found == by_page_.end()) return;
+  entries_.erase(found->second);
+  by_page_.erase(found);
 }
 
 void RunningDigests::begin(JobId job, PageId page) {
-  if (const auto found = by_page_.find(page.value); found != by_page_.end()) {
-    entries_.erase(found->second);
-    by_page_.erase(found);
-  }
+  drop(page);
   if (pages_max_ == 0) return;
   if (entries_.size() == pages_max_) {
     by_page_.erase(entries_.front().page.value);

@@ -31,6 +31,12 @@ class RunningDigests {
   // begins the page anew.
   void add(JobId job, PageId page, uint32_t layer, std::span<const std::byte> block);
 
+  // The same for whoever has the block piece by piece: what the pieces go into, nullptr if the
+  // block is out of turn. Nothing else is called before end_turn(), which drops all that was begun
+  // for the page unless the block is `whole` and right.
+  DigestStream* turn_of(JobId job, PageId page, uint32_t layer);
+  void end_turn(PageId page, bool whole);
+
   // What was begun for the job's page, which is forgotten here; nullptr: nothing.
   std::unique_ptr<BegunDigest> take(JobId job, PageId page);
 
@@ -45,6 +51,7 @@ class RunningDigests {
   using Entries = std::list<Entry>;  // oldest first
 
   void begin(JobId job, PageId page);
+  void drop(PageId page);
 
   size_t pages_max_;
   Entries entries_;

@@ -18,6 +18,10 @@ Result<HandoffSender> HandoffSender::start(const Reserved& reserved, std::vector
   return HandoffSender(reserved, std::move(pages), tokens, format);
 }
 
+uint32_t HandoffSender::whole_pages() const {
+  return *std::min_element(final_pages_.begin(), final_pages_.end()) - reserved_.kept;
+}
+
 HandoffSender::HandoffSender(const Reserved& reserved, std::vector<PageId> pages, uint32_t tokens,
                              PageFormat format)
     : reserved_(reserved),

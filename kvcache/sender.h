@@ -46,6 +46,8 @@ class HandoffSender {
   // The job's page number `index`, of which no frame was named yet, lies elsewhere.
   void replace_page(uint32_t index, PageId page);
 
+  // So many of the sent pages, from the first on, were named in all layers.
+  uint32_t whole_pages() const;
   bool all_posted() const { return named_ == size_t{format_.layers} * sent().size(); }
 
   JobId job() const { return reserved_.job; }

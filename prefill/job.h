@@ -57,7 +57,7 @@ struct Job {
   std::optional<kvcache::HandoffSender> sender;  // once decode has reserved
   bool frames_wait = false;                      // posted and not yet written
   bool digesting = false;                        // the shell reads the pages
-  std::vector<Digest> digests;                   // as sealed
+  std::vector<Digest> digests;                   // of the pages sent, as far as they are told of
   uint32_t computed = 0;                         // entries 0..computed-1 are in the pages
   uint32_t cached = 0;                           // so many of them were found, not computed
   uint32_t charged = 0;                          // tokens that its tenant was charged for it

@@ -319,10 +319,26 @@ void PrefillState::if_all_posted(Job& job) {
   job.posted_at = now_;
   job.wake = now_ + setup_.limits.frames_max;
   arm(job.wake);
+  if (!job.digesting) digest_until(job, static_cast<uint32_t>(job.sender->sent().size()));
+}
+
+// The pages after those that have a digest.
+void PrefillState::digest_until(Job& job, uint32_t end) {
+  const auto first = static_cast<uint32_t>(job.digests.size());
+  const auto pages = job.sender->sent().subspan(first, end - first);
+  const uint32_t tokens = std::min(job.sender->sent_tokens(), end * kPageTokens);
   job.digesting = true;
-  const auto sent = job.sender->sent();
   actions_.push_back(
-      DigestPages{job.order.job, {sent.begin(), sent.end()}, job.sender->sent_tokens()});
+      DigestPages{job.order.job, {pages.begin(), pages.end()}, tokens - first * kPageTokens});
+}
+
+// While more is computed: what is written in all layers. One that waits for the kvstore is about to
+// have pages replaced; it waits.
+void PrefillState::digest_so_far(Job& job) {
+  if (job.phase != JobPhase::computing || job.frames_wait || job.digesting) return;
+  if (job.store.phase != StorePhase::none) return;
+  const uint32_t whole = job.sender->whole_pages();
+  if (whole > job.digests.size()) digest_until(job, whole);
 }
 
 // ---- frames, digests, seal ---------------------------------------------------------------------
@@ -360,6 +376,7 @@ void PrefillState::on(const FramesWritten& written) {
   if (!job) return;
   job->frames_wait = false;
   post_found(*job);
+  digest_so_far(*job);
   seal_if_ready(*job);
 }
 
@@ -381,7 +398,14 @@ void PrefillState::on(const Digested& digested) {
     end(found);
     return;
   }
-  job.digests = digested.pages;
+  job.digests.insert(job.digests.end(), digested.pages.begin(), digested.pages.end());
+  if (job.phase == JobPhase::computing) {
+    tell_digests(job);
+    digest_so_far(job);
+  } else if (const auto all = static_cast<uint32_t>(job.sender->sent().size());
+             job.digests.size() < all) {
+    digest_until(job, all);
+  }
   seal_if_ready(job);
 }
 
@@ -395,6 +419,11 @@ void PrefillState::seal_if_ready(Job& job) {
 void PrefillState::seal(Job& job) {
   job.wake = now_ + setup_.limits.seal_interval;
   arm(job.wake);
+  tell_digests(job);
+}
+
+// Of all pages: the seal. Of fewer: these are final.
+void PrefillState::tell_digests(const Job& job) {
   actions_.push_back(
       TellDecode{job.link, Seal{job.order.job, job.sender->session(), job.digests, job.compute_time,
                                 job.cached, job.store.fetched, job.store.says}});

@@ -6,14 +6,15 @@
 // and nothing waits behind it; refused too often it is aborted. Jobs with a reservation are
 // computed chunk by chunk, what was found is not; each layer's complete blocks are posted while the
 // next layer computes, and complete pages published; a job that wants its prompt scored is
-// told the scores of each chunk. What the own cache misses may be read from a kvstore, and what is
-// computed is kept there, behind the requests (prefill_state_store.cpp). When all is posted it
-// seals with a digest a page, posts again what decode asks for, and frees on the commit. Abort, the
-// loss of its decode and its deadline end a job at once, or, if the step in flight or the digests
-// read its pages, right after. Ended jobs leave a tombstone, so that a message that comes late
-// starts nothing. Pure: no clock, thread, socket, chance or log; the shell (prefill_worker) does
-// the actions. Thread safety: its owner's thread only; the compute thread may read the spans of a
-// Compute until it answers.
+// told the scores of each chunk. Pages of which all layers are written are told of with their
+// digests before the seal, so that decode has something to go on with should this instance die.
+// What the own cache misses may be read from a kvstore, and what is computed is kept there, behind
+// the requests (prefill_state_store.cpp). When all is posted it seals with a digest a page, posts
+// again what decode asks for, and frees on the commit. Abort, the loss of its decode and its
+// deadline end a job at once, or, if the step in flight or the digests read its pages, right after.
+// Ended jobs leave a tombstone, so that a message that comes late starts nothing. Pure: no clock,
+// thread, socket, chance or log; the shell (prefill_worker) does the actions. Thread safety: its
+// owner's thread only; the compute thread may read the spans of a Compute until it answers.
 #pragma once
 
 #include <deque>
@@ -166,8 +167,11 @@ class PrefillState {
   void if_all_posted(Job& job);
   void post(Job& job, std::vector<kvcache::OutgoingFrame> frames);
   Job* of_session(SessionId session);
+  void digest_until(Job& job, uint32_t end);
+  void digest_so_far(Job& job);
   void seal_if_ready(Job& job);
   void seal(Job& job);
+  void tell_digests(const Job& job);
   void abort(Map::iterator job, const std::string& reason, bool tell);
   void end(Map::iterator job);  // at once, or when nothing reads its pages any more
   void leave(Job& job);         // gives back pages, forgets frames

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
+#include <optional>
 
 #include "base/system/mapping.h"
 #include "kvcache/frame.h"
@@ -29,6 +30,11 @@ constexpr Duration kQuiet = 300us;          // so long nothing has landed
 // a millisecond at most.
 constexpr size_t kStagingBytes = size_t{256} << 10;
 constexpr size_t kSharedFrames = 16;
+
+// In their place blocks are received with the header that follows, in one call. So much of one
+// connection, then it's the others' turn; of a refused payload so much at a time.
+constexpr size_t kTurnBytes = size_t{512} << 10;
+constexpr size_t kRefusedBytes = size_t{16} << 10;
 
 }  // namespace
 
@@ -53,6 +59,7 @@ class FrameServer::Hub : public std::enable_shared_from_this<FrameServer::Hub> {
         quiet_(executor_) {}
 
   Result<void> listen();
+  void tell(const Landing& landing);
   void digest_later(const FrameHeader& landed);
   void wait_for_quiet();
   void digest_in_quiet();
@@ -92,8 +99,13 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
  private:
   void answer(Hub& hub);
   HelloAnswer judge(Hub& hub, const Hello& hello);
-  void read_frames(Hub& hub, bool fresh);
+  void wait_for_more(Hub& hub, bool fresh);
+  void read_frames(Hub& hub);
   void take_frames(Hub& hub);
+  void read_in_place(Hub& hub);
+  std::array<asio::mutable_buffer, 2> room(Hub& hub);
+  bool take_in_place(Hub& hub, size_t bytes);
+  bool is_inside() const { return filled_ > 0 || coming_; }  // a frame
   void end(Hub& hub, uint64_t* counter);
 
   // Runs `next(hub, error, bytes)` unless the server or this connection has ended meanwhile.
@@ -112,7 +124,15 @@ class FrameServer::Connection : public std::enable_shared_from_this<FrameServer:
   Mapping peer_pool_;               // if payloads are shared
   std::vector<std::byte> staging_;  // headers, and payloads if they follow
   size_t filled_ = 0;               // of it
+  std::vector<std::byte> refused_;  // what is thrown away
   bool inside_ = false;             // a frame has begun to come
+  bool in_place_ = false;           // payloads are received there; then only headers are staged
+  struct Coming {                   // its payload is under way
+    FrameHeader header;
+    size_t received = 0;
+    std::optional<Landing> refused;
+  };
+  std::optional<Coming> coming_;
   std::array<std::byte, Hello::kBytes> hello_{};
   std::array<std::byte, HelloAnswer::kBytes> answer_{};
 };
@@ -126,6 +146,12 @@ Result<void> FrameServer::Hub::listen() {
         return std::make_shared<Connection>(std::move(socket), weak_from_this());
       },
       [this](Connection& connection) { connection.start(*this); });
+}
+
+void FrameServer::Hub::tell(const Landing& landing) {
+  counts_.bytes += landing.bytes;
+  counts_.digested += landing.digested;
+  on_landing_(landing);
 }
 
 void FrameServer::Hub::digest_later(const FrameHeader& landed) {
@@ -196,7 +222,9 @@ void FrameServer::Connection::answer(Hub& hub) {
   const bool refused = says.verdict == HelloAnswer::Verdict::refused;
   const auto next = [this, refused](Hub& hub, const error_code& error, size_t) {
     if (error || refused) return end(hub, refused ? &hub.counts_.refused : nullptr);
-    read_frames(hub, true);
+    error_code ignored;
+    if (in_place_) socket_.non_blocking(true, ignored);
+    wait_for_more(hub, true);
   };
   asio::async_write(socket_, asio::buffer(answer_), then(next));
 }
@@ -221,20 +249,37 @@ HelloAnswer FrameServer::Connection::judge(Hub& hub, const Hello& hello) {
       return {HelloAnswer::Verdict::payload_shared, {}};
     }
   }
-  staging_.resize(std::max(kStagingBytes, WireFrame::kBytes + own.block_bytes()));
+  in_place_ = own.block_bytes() >= hub.options_.in_place_from;
+  if (in_place_) {
+    staging_.resize(WireFrame::kBytes);
+    refused_.resize(std::min(kRefusedBytes, own.block_bytes()));
+  } else {
+    staging_.resize(std::max(kStagingBytes, WireFrame::kBytes + own.block_bytes()));
+  }
   return {HelloAnswer::Verdict::payload_follows, {}};
 }
 
-// As much as is there and fits: many frames at a time, if they come so fast. Whoever sends part of
-// a frame has until its deadline for the rest, however often something comes.
-void FrameServer::Connection::read_frames(Hub& hub, bool fresh) {
-  const bool inside = filled_ > 0;
+// Whoever sends part of a frame has until its deadline for the rest, however often something comes.
+void FrameServer::Connection::wait_for_more(Hub& hub, bool fresh) {
+  const bool inside = is_inside();
   if (fresh || inside != inside_)
     deadline_ =
         hub.clock_.now() + (inside ? hub.options_.frame_timeout : hub.options_.idle_timeout);
   inside_ = inside;
+  if (!in_place_) return read_frames(hub);
+  const auto next = [self = shared_from_this()](const error_code& error) {
+    const auto hub = self->hub_.lock();
+    if (!hub || hub->closed_ || !self->socket_.is_open()) return;
+    if (error) return self->end(*hub, self->is_inside() ? &hub->counts_.torn : nullptr);
+    self->read_in_place(*hub);
+  };
+  socket_.async_wait(tcp::socket::wait_read, next);
+}
+
+// As much as is there and fits: many frames at a time, if they come so fast.
+void FrameServer::Connection::read_frames(Hub&) {
   const auto next = [this](Hub& hub, const error_code& error, size_t bytes) {
-    if (error) return end(hub, filled_ > 0 ? &hub.counts_.torn : nullptr);
+    if (error) return end(hub, is_inside() ? &hub.counts_.torn : nullptr);
     filled_ += bytes;
     take_frames(hub);
   };
@@ -256,16 +301,81 @@ void FrameServer::Connection::take_frames(Hub& hub) {
                            ? std::as_const(peer_pool_).bytes().subspan(frame->offset, header.length)
                            : here.subspan(WireFrame::kBytes, header.length);
     at += whole;
-    const Landing landing = land(hub.receiver_, hub.pool_, header, bytes, hub.clock_.now());
-    hub.counts_.bytes += landing.bytes;
-    if (landing.verdict == FrameVerdict::admitted) hub.digest_later(header);
-    hub.on_landing_(landing);
+    // What is copied past the cache is digested when nothing waits for it.
+    const bool later = frame->shared;
+    const Landing landing = land(hub.receiver_, hub.pool_, header, bytes, hub.clock_.now(),
+                                 later ? nullptr : hub.digests_);
+    if (later && landing.verdict == FrameVerdict::admitted) hub.digest_later(header);
+    hub.tell(landing);
     if (hub.closed_ || !socket_.is_open()) return;
   }
   std::copy(staging_.begin() + static_cast<ptrdiff_t>(at),
             staging_.begin() + static_cast<ptrdiff_t>(filled_), staging_.begin());
   filled_ -= at;
-  read_frames(hub, at > 0);
+  wait_for_more(hub, at > 0);
+}
+
+// ---- payloads in their place -------------------------------------------------------------------
+
+void FrameServer::Connection::read_in_place(Hub& hub) {
+  bool fresh = false;
+  for (size_t turn = 0; turn < kTurnBytes;) {
+    error_code error;
+    const size_t bytes = socket_.read_some(room(hub), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) break;
+    if (error) return end(hub, is_inside() ? &hub.counts_.torn : nullptr);
+    turn += bytes;
+    const bool inside = coming_.has_value();
+    if (!take_in_place(hub, bytes)) return;
+    fresh = fresh || (inside && (!coming_ || coming_->received == 0));
+  }
+  wait_for_more(hub, fresh);
+}
+
+// Where what comes next belongs: the rest of the payload, the next header. The receiver is asked
+// anew, since the session may have ended meanwhile; nothing else runs until the bytes are there.
+std::array<asio::mutable_buffer, 2> FrameServer::Connection::room(Hub& hub) {
+  const auto header = asio::buffer(staging_.data() + filled_, staging_.size() - filled_);
+  if (!coming_) return {header, asio::mutable_buffer()};
+  const size_t rest = coming_->header.length - coming_->received;
+  if (!coming_->refused) {
+    const Place place = place_of(hub.receiver_, hub.pool_, coming_->header);
+    if (!place.block.empty()) {
+      const auto block = place.block.subspan(coming_->received);
+      return {asio::buffer(block.data(), block.size()), header};
+    }
+    coming_->refused = place.landing;
+  }
+  if (rest > refused_.size()) return {asio::buffer(refused_), asio::mutable_buffer()};
+  return {asio::buffer(refused_.data(), rest), header};
+}
+
+// False: the connection has ended.
+bool FrameServer::Connection::take_in_place(Hub& hub, size_t bytes) {
+  if (coming_) {
+    const size_t rest = coming_->header.length - coming_->received;
+    const size_t payload = std::min(bytes, rest);
+    coming_->received += payload;
+    bytes -= payload;
+    if (payload == rest) {
+      const Coming whole = *std::exchange(coming_, std::nullopt);
+      hub.tell(whole.refused ? *whole.refused
+                             : land_in_place(hub.receiver_, hub.pool_, whole.header,
+                                             hub.clock_.now(), hub.digests_));
+      if (hub.closed_ || !socket_.is_open()) return false;
+    }
+  }
+  filled_ += bytes;
+  if (filled_ < WireFrame::kBytes) return true;
+  const auto frame =
+      decode_frame(std::span<const std::byte>(staging_).first<WireFrame::kBytes>(), rules_);
+  if (!frame) {
+    end(hub, &hub.counts_.violations);
+    return false;
+  }
+  filled_ = 0;
+  coming_ = Coming{frame->header, 0, std::nullopt};
+  return true;
 }
 
 void FrameServer::Connection::end(Hub& hub, uint64_t* counter) {

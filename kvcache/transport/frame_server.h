@@ -1,14 +1,15 @@
 // FrameServer: accepts frame connections and lands their frames in the owner's pool.
 //
 // Each connection says hello, agrees where payloads lie (behind their headers, or in the sender's
-// pool, mapped read-only here), then sends frames. A payload that follows is read into a buffer of
-// the connection's own and copied only once it is whole; one of a refused frame is read and thrown
-// away. A connection that breaks the protocol, or stands still in the middle of something for too
-// long, is closed and counted; no connection waits for another. The receiver machine decides about
-// each frame. Blocks that landed are added to the running digests in quiet moments: under load
-// that is left to the seal. Destroying a server closes its connections and
-// silences it; the event may call the receiver, and may destroy the server. Thread safety: one
-// executor, which is the receiver's and the pool's owner's.
+// pool, mapped read-only here), then sends frames. A large payload that follows is received in its
+// place, small ones many at a time in a buffer of the connection's own; that of a refused frame is
+// read and thrown away. A connection that breaks the protocol, or stands still in the middle of
+// something for too long, is closed and counted; no connection waits for another. The receiver
+// machine decides about each frame, and once more whenever more of its payload comes. What landed
+// goes into the running digests at once, while it is in the cache; of blocks from shared memory,
+// which are copied past it, in quiet moments: under load that is left to the seal. Destroying a
+// server closes its connections and silences it; the event may call the receiver, and may destroy
+// the server. Thread safety: one executor, which is the receiver's and the pool's owner's.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -28,6 +29,8 @@ struct FrameServerOptions {
   uint16_t port = 0;  // 0: any free one
   bool shared_memory = true;
   size_t connections_max = 256;
+  // Payloads that follow are received in their place where blocks have so many bytes at least.
+  size_t in_place_from = size_t{16} << 10;
   Duration hello_timeout = 3s;
   Duration frame_timeout = 10s;  // from a payload's begin to its end
   Duration idle_timeout = 60s;   // between frames

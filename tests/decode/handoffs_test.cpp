@@ -226,7 +226,9 @@ TEST_F(HandoffsTest, PagesThatAreWrongAgainAndAgainEndTheJob) {
   seal(reserved);
   for (uint32_t i = 0; i <= limits_.resends_max; ++i) {
     EXPECT_TRUE(handoffs_.take_lost().empty());
-    handoffs_.on(Digested{job_, {Digest{1, 1}, Digest{9, 9}}}, now_);
+    std::vector<Digest> digests{Digest{9, 9}};  // of the page that did not agree so far
+    if (i == 0) digests.insert(digests.begin(), Digest{1, 1});
+    handoffs_.on(Digested{job_, digests}, now_);
     if (i < limits_.resends_max)
       for (uint32_t layer = 0; layer < 2; ++layer) land(reserved, layer, 1);
   }
@@ -362,6 +364,127 @@ TEST_F(HandoffsTest, ALostPrefillLosesItsJobs) {
   handoffs_.on(PrefillDown{kPrefill.incarnation}, now_);
   EXPECT_EQ(handoffs_.take_lost().at(0).blame, kPrefill.incarnation);
   EXPECT_EQ(cache_.room(), 8u);
+}
+
+// Prefill says what is final while it computes the rest: 199 entries, three full pages and a part.
+class SalvageTest : public HandoffsDeltaTest {
+ protected:
+  void begin(uint32_t kept = 0) {
+    publish(kept);
+    start(200, 64, std::nullopt, three_names());
+    reserved_ = reserve_for(4);
+    ASSERT_EQ(reserved_.pages.size(), 4u - kept);
+  }
+  void land_page(uint32_t page) {
+    const uint32_t tokens = page + 1 == reserved_.pages.size() ? 7 : 64;
+    for (uint32_t layer = 0; layer < 2; ++layer) {
+      const kvcache::FrameHeader frame{
+          reserved_.session, reserved_.pages[page].epoch, layer, page, tokens * 8, 1};
+      ASSERT_EQ(receiver_.landed(frame, 1, now_), kvcache::FrameVerdict::admitted);
+      handoffs_.on(FrameLanded{reserved_.session}, now_);
+    }
+  }
+  static std::vector<Digest> digests(uint64_t first, uint64_t end) {
+    std::vector<Digest> out;
+    for (uint64_t i = first; i < end; ++i) out.push_back({i + 1, i + 1});
+    return out;
+  }
+  void say_final(uint64_t pages) { say(Seal{job_, reserved_.session, digests(0, pages), {}}); }
+  // Pages that the shell was asked to digest last, of what was not asked for yet.
+  size_t asked() {
+    told<Abort>();
+    size_t pages = 0;
+    for (const Action& action : std::exchange(actions_, {}))
+      if (const auto* order = std::get_if<DigestPages>(&action)) pages = order->pages.size();
+    return pages;
+  }
+  void lose_prefill() {
+    actions_.clear();
+    handoffs_.on(PrefillDown{kPrefill.incarnation}, now_);
+    EXPECT_EQ(handoffs_.take_lost().size(), 1u);
+    EXPECT_EQ(cache_.room(), 8u);
+    EXPECT_EQ(receiver_.open_sessions(), 0u);
+    EXPECT_EQ(kvcache::broken_invariant(cache_), std::nullopt);
+  }
+  uint32_t known() { return cache_.known(three_names()).pages; }
+  Reserved reserved_;
+};
+
+TEST_F(SalvageTest, PagesThatAgreedStayWhenThePrefillDies) {
+  begin();
+  land_page(0);
+  land_page(1);
+  land_page(2);  // whole, but nobody has said what it should be
+  say_final(2);
+  EXPECT_EQ(asked(), 2u);
+  handoffs_.on(Digested{job_, digests(0, 2)}, now_);
+  lose_prefill();
+  EXPECT_EQ(known(), 2u);
+  EXPECT_EQ(handoffs_.salvaged_pages(), 2u);
+  start(200, 64, std::nullopt, three_names());
+  EXPECT_EQ(reserve_for(4).kept, 2u) << "the next prefill need not send them";
+}
+
+TEST_F(SalvageTest, WhatIsVerifiedAndWasNotComparedIsNotKept) {
+  begin();
+  for (uint32_t page = 0; page < 3; ++page) land_page(page);
+  lose_prefill();
+  EXPECT_EQ(known(), 0u);
+}
+
+TEST_F(SalvageTest, APageThatDiffersIsNotKeptNorThoseBehindIt) {
+  begin();
+  for (uint32_t page = 0; page < 3; ++page) land_page(page);
+  say_final(3);
+  auto found = digests(0, 3);
+  found[1] = {99, 99};
+  handoffs_.on(Digested{job_, found}, now_);
+  lose_prefill();
+  EXPECT_EQ(known(), 1u);
+}
+
+TEST_F(SalvageTest, TheyAreComparedWhenTheyHaveComeAndOnlyTheOthersAtTheSeal) {
+  begin(1);
+  say_final(1);
+  EXPECT_EQ(asked(), 0u);
+  land_page(0);
+  EXPECT_EQ(asked(), 1u);
+  land_page(1);
+  land_page(2);
+  say_final(3);
+  EXPECT_EQ(asked(), 0u) << "the first is still being read";
+  handoffs_.on(Digested{job_, digests(0, 1)}, now_);
+  EXPECT_EQ(asked(), 2u);
+  handoffs_.on(Digested{job_, digests(1, 3)}, now_);
+  const auto done = handoffs_.take_done();
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_EQ(done[0].prompt_pages.size(), 4u);
+}
+
+TEST_F(SalvageTest, PagesThatAreBeingReadAreKeptOrFreedWhenThatIsDone) {
+  begin();
+  land_page(0);
+  say_final(1);
+  handoffs_.on(PrefillDown{kPrefill.incarnation}, now_);
+  EXPECT_EQ(receiver_.open_sessions(), 1u);
+  handoffs_.on(Digested{job_, digests(0, 1)}, now_);
+  EXPECT_EQ(receiver_.open_sessions(), 0u);
+  EXPECT_EQ(cache_.room(), 8u);
+}
+
+TEST_F(SalvageTest, TheSealHasTheLastWord) {
+  begin();
+  for (uint32_t page = 0; page < 4; ++page) land_page(page);
+  say_final(2);
+  EXPECT_EQ(asked(), 2u);
+  handoffs_.on(Digested{job_, digests(0, 2)}, now_);
+  auto last = digests(0, 4);
+  last[1] = {77, 77};
+  say(Seal{job_, reserved_.session, last, {}});
+  EXPECT_EQ(asked(), 3u) << "all but the first";
+  handoffs_.on(Digested{job_, digests(1, 4)}, now_);
+  EXPECT_EQ(told<Resend>().size(), 1u);
+  EXPECT_TRUE(handoffs_.take_done().empty());
 }
 
 }  // namespace

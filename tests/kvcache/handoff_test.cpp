@@ -191,5 +191,23 @@ TEST(FrameVerdict, HasANameForEachReason) {
   EXPECT_EQ(names.size(), kFrameVerdicts);
 }
 
+TEST_F(Handoff, FirstPagesThatAreWholeCanBeKeptWithoutACommit) {
+  EXPECT_EQ(receiver.whole_pages(kJob), 0u);
+  for (const FrameName& name : {FrameName{0, 0}, {0, 1}, {1, 1}})
+    ASSERT_EQ(receiver.landed(frame(name.layer, name.page), 99, kStart), FrameVerdict::admitted);
+  EXPECT_EQ(receiver.whole_pages(kJob), 0u) << "the second is, but not the first";
+  ASSERT_EQ(receiver.landed(frame(1, 0), 99, kStart), FrameVerdict::admitted);
+  EXPECT_EQ(receiver.whole_pages(kJob), 2u);
+  receiver.distrust(kJob, 1);
+  EXPECT_EQ(receiver.whole_pages(kJob), 1u);
+  const auto kept = receiver.salvage(kJob, 1, kStart);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(pool.state(kept[0]), PageState::in_use);
+  EXPECT_EQ(pool.counts().free, 7u);
+  EXPECT_TRUE(receiver.has_tombstone(kJob));
+  EXPECT_TRUE(receiver.salvage(kJob, 0, kStart).empty()) << "it is not open any more";
+  EXPECT_EQ(receiver.whole_pages(kJob), 0u);
+}
+
 }  // namespace
 }  // namespace baton::kvcache

@@ -74,6 +74,25 @@ TEST_F(RunningDigestsTest, APageBelongsToTheJobThatBeganItLast) {
   EXPECT_EQ(begun->layers, 1u);
 }
 
+TEST_F(RunningDigestsTest, ABlockMayComeInPiecesAndABadOneTakesItsPageAlong) {
+  RunningDigests running;
+  for (uint32_t layer = 0; layer < 3; ++layer) {
+    DigestStream* const stream = running.turn_of(job_, PageId{1}, layer);
+    ASSERT_TRUE(stream);
+    const auto block = std::as_const(memory_).block(PageId{1}, layer);
+    stream->update(block.first(100));
+    stream->update(block.subspan(100));
+    running.end_turn(PageId{1}, true);
+  }
+  EXPECT_FALSE(running.turn_of(job_, PageId{1}, 1));
+  EXPECT_FALSE(running.turn_of(JobId{2}, PageId{1}, 3));
+  EXPECT_EQ(finished(running, job_, 1), whole(1));
+  add(running, job_, 1, 0);
+  ASSERT_TRUE(running.turn_of(job_, PageId{1}, 1));
+  running.end_turn(PageId{1}, false);
+  EXPECT_FALSE(running.take(job_, PageId{1}));
+}
+
 TEST_F(RunningDigestsTest, BeyondItsLimitTheOldestGoes) {
   RunningDigests running(2);
   for (uint32_t page = 0; page < 3; ++page) add(running, job_, page, 0);

@@ -123,5 +123,15 @@ TEST(HandoffSenderDeath, StopsAtALayerOrATokenThatTheJobDoesNotHave) {
   EXPECT_DEATH(s.layer_finished(0, 71), "more tokens");
 }
 
+TEST(HandoffSender, APageIsWholeOnceAllItsLayersWereNamed) {
+  auto s = sender(150);
+  for (const uint32_t layer : {0, 1}) s.layer_finished(layer, 130);
+  EXPECT_EQ(s.whole_pages(), 0u);
+  s.layer_finished(2, 64);
+  EXPECT_EQ(s.whole_pages(), 1u);
+  for (const uint32_t layer : {2, 1, 0}) s.layer_finished(layer, 150);
+  EXPECT_EQ(s.whole_pages(), 3u);
+}
+
 }  // namespace
 }  // namespace baton::kvcache

@@ -185,5 +185,42 @@ TEST_F(PrefillStateTest, EveryDrainIsAnsweredAlsoOneThatComesWhenNothingIsLeft) 
   EXPECT_EQ(all<Drained>(step(Drain{})).size(), 1u);
 }
 
+// What is written in all layers is told of with its digests while the rest is computed.
+TEST_F(PrefillStateTest, PagesAreToldOfBeforeTheSealAndDigestedOnce) {
+  order(1, 150);
+  Actions actions = finish_step(all<Compute>(reserve(1, 3)).at(0).step);
+  EXPECT_TRUE(all<DigestPages>(actions).empty()) << "they are not written yet";
+  const auto second = all<Compute>(actions);
+  auto digests = all<DigestPages>(step(FramesWritten{SessionId{1, 1}}));
+  ASSERT_EQ(digests.size(), 1u);
+  EXPECT_EQ(digests[0].pages.size(), 1u);
+  EXPECT_EQ(digests[0].tokens, 64u);
+  auto seals = told<Seal>(step(Digested{JobId{1}, {Digest{1, 1}}}));
+  ASSERT_EQ(seals.size(), 1u);
+  EXPECT_EQ(seals[0].pages, std::vector<Digest>({{1, 1}}));
+  const auto third = all<Compute>(finish_step(second.at(0).step));
+  EXPECT_EQ(all<DigestPages>(step(FramesWritten{SessionId{1, 1}})).size(), 1u);
+  EXPECT_TRUE(all<DigestPages>(finish_step(third.at(0).step)).empty()) << "the second is read";
+  digests = all<DigestPages>(step(Digested{JobId{1}, {Digest{2, 2}}}));
+  EXPECT_EQ(digests.at(0).tokens, 22u);
+  step(FramesWritten{SessionId{1, 1}});
+  seals = told<Seal>(step(Digested{JobId{1}, {Digest{3, 3}}}));
+  ASSERT_EQ(seals.size(), 1u);
+  EXPECT_EQ(seals[0].pages, std::vector<Digest>({{1, 1}, {2, 2}, {3, 3}}));
+  say(Commit{JobId{1}, SessionId{1, 1}});
+  EXPECT_EQ(state_.jobs(), 0u);
+}
+
+TEST_F(PrefillStateTest, AnAbortWhileFirstPagesAreDigestedWaitsForThat) {
+  order(1, 150);
+  const Actions actions = finish_step(all<Compute>(reserve(1, 3)).at(0).step);
+  EXPECT_EQ(all<DigestPages>(step(FramesWritten{SessionId{1, 1}})).size(), 1u);
+  say(Abort{JobId{1}, "gone"});
+  finish_step(all<Compute>(actions).at(0).step);
+  EXPECT_EQ(state_.jobs(), 1u);
+  EXPECT_TRUE(told<Seal>(step(Digested{JobId{1}, {Digest{1, 1}}})).empty());
+  EXPECT_EQ(state_.jobs(), 0u);
+}
+
 }  // namespace
 }  // namespace baton::prefill

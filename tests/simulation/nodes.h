@@ -129,6 +129,7 @@ class DecodeNode final : public Node {
   void act(const decode::TellGateway& action);
   void act(const decode::TellPrefill& action);
   void act(const decode::DigestPages& action);
+  void believe(const decode::DigestPages& action, std::vector<Digest>& digests);
   void act(const decode::CopyPage& action);
   void act(const decode::Compute& action);
   void act(const decode::CompileForm& action);

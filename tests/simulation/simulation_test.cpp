@@ -40,15 +40,17 @@ TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsL
     sum.cached_tokens += outcome.cached_tokens;
     sum.fetched_tokens += outcome.fetched_tokens;
     sum.pages_kept += outcome.pages_kept;
+    sum.salvaged += outcome.salvaged;
+    sum.went_on += outcome.went_on;
   }
   printf(
       "%u finished, %u failed, %u cancelled; %lu tokens, %lu placed again (%lu gave way to "
       "older ones), %lu corrupt frames, "
       "%lu crashes; %lu of %lu prompt tokens were cached, %lu of them in the kvstore; "
-      "%lu pages were at decode\n",
+      "%lu pages were at decode, %lu were salvaged, %lu prompts went on there\n",
       sum.finished, sum.failed, sum.cancelled, sum.tokens, sum.placed_again, sum.preempted,
       sum.corrupt_frames, sum.crashes, sum.cached_tokens, sum.prompt_tokens, sum.fetched_tokens,
-      sum.pages_kept);
+      sum.pages_kept, sum.salvaged, sum.went_on);
   if (seeds >= 1000) {  // the world was hard, and the cluster was good at it
     EXPECT_GT(sum.crashes, 1000u);
     EXPECT_GT(sum.corrupt_frames, 500u);
@@ -58,6 +60,8 @@ TEST(Simulation, EveryRequestEndsOnceWithTheTokensOfTheFaultFreeRunAndNothingIsL
     EXPECT_GT(sum.cached_tokens, sum.prompt_tokens / 20);
     EXPECT_GT(sum.fetched_tokens, sum.cached_tokens / 20);
     EXPECT_GT(sum.pages_kept, 500u);
+    EXPECT_GT(sum.salvaged, 50u);
+    EXPECT_GT(sum.went_on, 10u);
   }
 }
 

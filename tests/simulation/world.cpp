@@ -349,6 +349,8 @@ void World::check_settled() {
     const PageCounts& pages = node->state().pool().counts();
     left(node->peer().name, "pages", pages.total - pages.free - pages.cached);
     outcome_.pages_kept += node->state().counts().pages_kept;
+    outcome_.salvaged += node->state().salvaged_pages();
+    outcome_.went_on += node->state().counts().went_on;
   }
   if (!scheduler_) return wrong("the scheduler has not come back");
   for (const auto& [incarnation, instance] : scheduler_->state().registry().instances()) {

@@ -71,6 +71,21 @@ TEST(Crc32c, LargeCopiesCopyAndAgreeWhereverTheyLie) {
   }
 }
 
+TEST(Crc32c, ACopyGoesOnWhereTheOneBeforeStopped) {
+  std::vector<std::byte> from(3 * 12'288 + 77), to(from.size());
+  for (size_t i = 0; i < from.size(); ++i) from[i] = std::byte((i * 2654435761u) >> 12);
+  for (const size_t piece : {7u, 3'072u, 12'288u, 33'000u}) {
+    uint32_t crc = 0;
+    for (size_t at = 0; at < from.size(); at += piece) {
+      const size_t bytes = std::min(piece, from.size() - at);
+      crc = copy_with_crc32c(std::span(to).subspan(at, bytes),
+                             std::span<const std::byte>(from).subspan(at, bytes), crc);
+    }
+    EXPECT_EQ(crc, slow_crc32c(from)) << piece;
+    EXPECT_EQ(to, from);
+  }
+}
+
 TEST(Crc32c, OneFlippedBitIsSeen) {
   std::vector<std::byte> data(64, std::byte{7});
   const uint32_t before = crc32c(data);

@@ -6,9 +6,19 @@
 namespace baton::kvcache {
 namespace {
 
-class FrameServerTest : public World {
+// With payloads that follow in a buffer, and in their place.
+class FrameServerTest : public World, public ::testing::WithParamInterface<bool> {
  protected:
-  FrameServerTest() { make_source(true); }
+  FrameServerTest() {
+    make_source(true);
+    in_place = GetParam();
+  }
+  void turn_the_loop() {
+    for (int turn = 0; turn < 50; ++turn) {
+      io.restart();
+      io.run_one_for(1ms);
+    }
+  }
 
   Hello hello(bool shared) const {
     return {kFormat, source->bytes().size(), this_host(), shared ? source->shared_name() : ""};
@@ -63,7 +73,7 @@ class FrameServerTest : public World {
   }
 };
 
-TEST_F(FrameServerTest, TakesFramesWrittenByHand) {
+TEST_P(FrameServerTest, TakesFramesWrittenByHand) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -80,7 +90,7 @@ TEST_F(FrameServerTest, TakesFramesWrittenByHand) {
   EXPECT_EQ(receiver.missing(JobId{1}, 9), (std::vector<FrameName>{{2, 0}}));
 }
 
-TEST_F(FrameServerTest, ACorruptPayloadVerifiesNothingAndTheConnectionGoesOn) {
+TEST_P(FrameServerTest, ACorruptPayloadVerifiesNothingAndTheConnectionGoesOn) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -97,35 +107,35 @@ TEST_F(FrameServerTest, ACorruptPayloadVerifiesNothingAndTheConnectionGoesOn) {
   EXPECT_EQ(landings[1].verdict, FrameVerdict::admitted);
 }
 
-// A block whose session ended before the quiet moment came is not read for its digest.
-TEST_F(FrameServerTest, DigestsOnlyWhatItStillHolds) {
+// What is not verified is in no digest, and takes along what was begun for its page.
+TEST_P(FrameServerTest, DigestsOnlyWhatIsVerified) {
   make_server();
-  auto ended = open(JobId{1}, 5, server->address());
-  auto other = open(JobId{2}, 5, server->address());
-  all_frames(ended, 5);
-  all_frames(other, 5);
+  auto job = open(JobId{1}, 5, server->address());
+  all_frames(job, 5);
   const PageId page = receiver.pages(JobId{1})->front().page;
-  on_landing = [&](const Landing& landing) {
-    if (landing.frame.layer == 1) receiver.abort(JobId{1}, clock.now());
-  };
   auto socket = greeted(false);
-  const auto land = [&](HandoffSender& job, uint32_t layer) {
+  const auto land = [&](uint32_t layer, bool right) {
     const auto f = frame(job, layer);
+    auto bytes = payload(f);
+    if (!right) bytes[3] ^= std::byte{4};
     send(socket, encode(f));
-    send(socket, payload(f));
+    send(socket, bytes);
+    const auto before = landings.size();
+    until([&] { return landings.size() > before; });
   };
-  land(ended, 0);
-  until([&] { return server->counts().digested == 1; });
-  land(ended, 1);
-  land(other, 0);
-  until([&] { return server->counts().digested == 2; });
-  const auto begun = landed_digests.take(JobId{1}, page);
-  ASSERT_TRUE(begun);
-  EXPECT_EQ(begun->layers, 1u);
-  EXPECT_TRUE(landed_digests.take(JobId{2}, receiver.pages(JobId{2})->front().page));
+  land(0, false);
+  EXPECT_FALSE(landed_digests.take(JobId{1}, page));
+  land(0, true);
+  land(1, true);
+  EXPECT_EQ(server->counts().digested, 2u);
+  land(2, false);
+  EXPECT_FALSE(landed_digests.take(JobId{1}, page));
+  land(2, true);
+  EXPECT_EQ(server->counts().digested, 2u);
+  EXPECT_TRUE(landings.back().complete);
 }
 
-TEST_F(FrameServerTest, ARefusedPayloadIsReadAndThrownAway) {
+TEST_P(FrameServerTest, ARefusedPayloadIsReadAndThrownAway) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -149,7 +159,7 @@ TEST_F(FrameServerTest, ARefusedPayloadIsReadAndThrownAway) {
   EXPECT_EQ(landings[3].verdict, FrameVerdict::duplicate);
 }
 
-TEST_F(FrameServerTest, AnAbortWhileThePayloadIsUnderWayRefusesIt) {
+TEST_P(FrameServerTest, AnAbortWhileThePayloadIsUnderWayRefusesIt) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -158,10 +168,7 @@ TEST_F(FrameServerTest, AnAbortWhileThePayloadIsUnderWayRefusesIt) {
   const auto bytes = payload(f);
   send(socket, encode(f));
   send(socket, std::span(bytes).first(10));
-  for (int turn = 0; turn < 50; ++turn) {
-    io.restart();
-    io.run_one_for(1ms);
-  }
+  turn_the_loop();
   receiver.abort(JobId{1}, clock.now());
   send(socket, std::span(bytes).subspan(10));
   until([&] { return !landings.empty(); });
@@ -169,7 +176,54 @@ TEST_F(FrameServerTest, AnAbortWhileThePayloadIsUnderWayRefusesIt) {
   EXPECT_EQ(pool.counts().free, kPages);
 }
 
-TEST_F(FrameServerTest, AConnectionLostInAFrameVerifiesNothing) {
+// The page of a session that ended in the middle of a payload is another's: nothing is written
+// there.
+TEST_P(FrameServerTest, TheRestOfAPayloadWhoseSessionEndedIsWrittenNowhere) {
+  make_server();
+  auto job = open(JobId{1}, 5, server->address());
+  all_frames(job, 5);
+  auto socket = greeted(false);
+  const auto f = frame(job, 0);
+  const auto bytes = payload(f);
+  send(socket, encode(f));
+  send(socket, std::span(bytes).first(10));
+  turn_the_loop();
+  const PageId page = receiver.page_of(f.header);
+  receiver.abort(JobId{1}, clock.now());
+  open(JobId{2}, 64 * kPages, server->address());  // all pages
+  std::ranges::fill(memory.block(page, 0), std::byte{0xee});
+  const Digest before = page_digest(memory, page, 64);
+  send(socket, std::span(bytes).subspan(10));
+  until([&] { return !landings.empty(); });
+  EXPECT_EQ(landings[0].verdict, FrameVerdict::unknown_session);
+  EXPECT_EQ(page_digest(memory, page, 64), before);
+  EXPECT_EQ(counted(FrameVerdict::unknown_session), 1u);
+}
+
+// Of a block that came twice at once, over two connections, one is verified and nothing is torn.
+TEST_P(FrameServerTest, TwoConnectionsMayBringTheSameBlock) {
+  make_server();
+  auto job = open(JobId{1}, 5, server->address());
+  all_frames(job, 5);
+  auto slow = greeted(false);
+  auto quick = greeted(false);
+  const auto f = frame(job, 0);
+  const auto bytes = payload(f);
+  send(slow, encode(f));
+  send(slow, std::span(bytes).first(60));
+  turn_the_loop();
+  send(quick, encode(f));
+  send(quick, bytes);
+  until([&] { return landings.size() == 1; });
+  EXPECT_EQ(landings[0].verdict, FrameVerdict::admitted);
+  send(slow, std::vector<std::byte>(bytes.size() - 60, std::byte{0xbb}));
+  until([&] { return landings.size() == 2; });
+  EXPECT_EQ(landings[1].verdict, FrameVerdict::duplicate);
+  const auto block = memory.block(receiver.page_of(f.header), 0).first(bytes.size());
+  EXPECT_TRUE(std::ranges::equal(block, bytes));
+}
+
+TEST_P(FrameServerTest, AConnectionLostInAFrameVerifiesNothing) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -189,7 +243,7 @@ TEST_F(FrameServerTest, AConnectionLostInAFrameVerifiesNothing) {
   EXPECT_EQ(receiver.missing(JobId{1}, 9).size(), 3u);
 }
 
-TEST_F(FrameServerTest, AViolationClosesItsConnectionAndNoOther) {
+TEST_P(FrameServerTest, AViolationClosesItsConnectionAndNoOther) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -217,7 +271,7 @@ TEST_F(FrameServerTest, AViolationClosesItsConnectionAndNoOther) {
   EXPECT_EQ(landings[0].verdict, FrameVerdict::admitted);
 }
 
-TEST_F(FrameServerTest, AWrongHelloIsClosedAnotherFormatIsToldWhy) {
+TEST_P(FrameServerTest, AWrongHelloIsClosedAnotherFormatIsToldWhy) {
   make_server();
   auto noise = connect();
   send(noise, std::string(Hello::kBytes, 'G'));
@@ -235,7 +289,7 @@ TEST_F(FrameServerTest, AWrongHelloIsClosedAnotherFormatIsToldWhy) {
   EXPECT_EQ(server->counts().refused, 1u);
 }
 
-TEST_F(FrameServerTest, PayloadsFollowWhereThePoolCannotBeMapped) {
+TEST_P(FrameServerTest, PayloadsFollowWhereThePoolCannotBeMapped) {
   make_server();
   auto wrong_name = hello(true);
   wrong_name.shared_name = "/proc/1/fd/0";
@@ -250,7 +304,7 @@ TEST_F(FrameServerTest, PayloadsFollowWhereThePoolCannotBeMapped) {
   }
 }
 
-TEST_F(FrameServerTest, WhoStandsStillIsClosed) {
+TEST_P(FrameServerTest, WhoStandsStillIsClosed) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -260,10 +314,7 @@ TEST_F(FrameServerTest, WhoStandsStillIsClosed) {
   until([&] { return server->counts().timeouts == 1; });
   auto stalled = greeted(false);
   send(stalled, encode(frame(job, 0)));
-  for (int turn = 0; turn < 50; ++turn) {
-    io.restart();
-    io.run_one_for(1ms);
-  }
+  turn_the_loop();
   auto idle = greeted(false);
   clock.advance(11s);
   until([&] { return server->counts().timeouts == 2; });
@@ -273,7 +324,7 @@ TEST_F(FrameServerTest, WhoStandsStillIsClosed) {
   EXPECT_TRUE(is_closed(silent) && is_closed(stalled) && is_closed(idle));
 }
 
-TEST_F(FrameServerTest, TakesNoMoreConnectionsThanItsLimit) {
+TEST_P(FrameServerTest, TakesNoMoreConnectionsThanItsLimit) {
   FrameServerOptions options;
   options.connections_max = 1;
   make_server(options);
@@ -286,7 +337,7 @@ TEST_F(FrameServerTest, TakesNoMoreConnectionsThanItsLimit) {
   greeted(false);
 }
 
-TEST_F(FrameServerTest, MayBeDestroyedByItsOwnEvent) {
+TEST_P(FrameServerTest, MayBeDestroyedByItsOwnEvent) {
   make_server();
   auto job = open(JobId{1}, 5, server->address());
   all_frames(job, 5);
@@ -298,7 +349,7 @@ TEST_F(FrameServerTest, MayBeDestroyedByItsOwnEvent) {
   EXPECT_EQ(landings.size(), 1u);
 }
 
-TEST_F(FrameServerTest, SaysWhyItCannotListen) {
+TEST_P(FrameServerTest, SaysWhyItCannotListen) {
   make_server();
   FrameServerOptions options;
   options.port = static_cast<uint16_t>(std::stoi(parse_endpoint(server->address())->port));
@@ -307,6 +358,9 @@ TEST_F(FrameServerTest, SaysWhyItCannotListen) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::unavailable);
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, FrameServerTest, ::testing::Bool(),
+                         [](const auto& way) { return way.param ? "InPlace" : "Staged"; });
 
 }  // namespace
 }  // namespace baton::kvcache

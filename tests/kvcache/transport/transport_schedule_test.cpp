@@ -1,6 +1,7 @@
-// Seeded schedules of faults over real sockets, with payloads that follow and with payloads in
-// shared memory: each frame is hurt or not, and a naive model says what must come of it. The pure
-// machine is put through many more in handoff_schedule_test.cpp.
+// Seeded schedules of faults over real sockets, with payloads that follow, into a buffer or into
+// their place, and with payloads in shared memory: each frame is hurt or not, and a naive model
+// says what must come of it. The pure machine is put through many more in
+// handoff_schedule_test.cpp.
 #include <array>
 #include <map>
 
@@ -25,13 +26,16 @@ enum class Fault : uint64_t {
 };
 constexpr uint64_t kFaults = 10;
 
-class TransportSchedule : public World, public ::testing::WithParamInterface<bool> {
+enum class Way { staged, in_place, shared };
+
+class TransportSchedule : public World, public ::testing::WithParamInterface<Way> {
  protected:
   TransportSchedule() {
     make_source(true);
+    in_place = GetParam() == Way::in_place;
     make_server();
   }
-  bool shared() const { return GetParam(); }
+  bool shared() const { return GetParam() == Way::shared; }
 
   void connect() {
     socket.emplace(io);
@@ -167,9 +171,13 @@ TEST_P(TransportSchedule, NoWrongByteIsCommittedAndEveryFaultIsCounted) {
   for (const uint64_t count : tried) EXPECT_GT(count, schedules / 20);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, TransportSchedule, ::testing::Bool(), [](const auto& way) {
-  return way.param ? "PayloadsShared" : "PayloadsFollow";
-});
+INSTANTIATE_TEST_SUITE_P(Ways, TransportSchedule,
+                         ::testing::Values(Way::staged, Way::in_place, Way::shared),
+                         [](const auto& way) {
+                           return way.param == Way::staged     ? "Staged"
+                                  : way.param == Way::in_place ? "InPlace"
+                                                               : "Shared";
+                         });
 
 }  // namespace
 }  // namespace baton::kvcache

@@ -44,6 +44,7 @@ class World : public ::testing::Test {
 
   void make_server(FrameServerOptions options = {}) {
     options.check_interval = 1ms;
+    if (in_place) options.in_place_from = 0;
     auto made = FrameServer::listen(
         io.get_executor(), options, receiver, memory, clock,
         [this](const Landing& landing) {
@@ -110,6 +111,7 @@ class World : public ::testing::Test {
     return receiver.frame_counts()[static_cast<size_t>(verdict)];
   }
 
+  bool in_place = false;  // payloads are received there, though blocks are small
   asio::io_context io;
   ManualClock clock;
   PagePool pool{kPages};
