@@ -27,7 +27,7 @@ std::optional<Json> schema_of(const Json& value) {
 void read_one(Fields& fields, Kind kind, const Json& value, const std::string& param,
               std::optional<ConstraintSpec>& out) {
   const auto bad = [&](std::string_view what) {
-    fields.fail(bad_value(param, "\"{}\" must be {}, not {}.", param, what, kind_of(value)));
+    fields.fail(bad_value(param, "\"{}\" must be {}.", param, what));
   };
   Json read = value;
   if (kind == Kind::json_schema) {
@@ -37,7 +37,7 @@ void read_one(Fields& fields, Kind kind, const Json& value, const std::string& p
   } else if (kind == Kind::choice) {
     bool texts = value.is_array() && !value.empty() && value.size() <= kChoicesMax;
     for (size_t i = 0; texts && i < value.size(); ++i) texts = value[i].is_string();
-    if (!texts) return bad("a list of texts, not empty");
+    if (!texts) return bad(fmt::format("a list of 1 to {} texts", kChoicesMax));
   } else if (kind != Kind::json_object) {
     if (!value.is_string() || value.get_ref<const std::string&>().size() > kTextBytesMax) {
       return bad("a text of at most 64 KiB");
