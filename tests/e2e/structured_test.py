@@ -231,7 +231,7 @@ class Structured(unittest.TestCase):
                  "json_schema: the keyword 'not' is not supported, at #/properties/a"),
                 ({"guided_regex": "(?=a)"}, "guided_regex", "look-ahead"),
                 ({"guided_grammar": "start: x"}, "guided_grammar", "::="),
-                ({"guided_choice": []}, "guided_choice", "not empty"),
+                ({"guided_choice": []}, "guided_choice", "1 to 1024 texts"),
                 ({"guided_regex": "a", "guided_choice": ["a"]}, None, "both")]:
             status, _, answer = self.cluster.ask("/v1/chat/completions", {**CHAT, **fields})
             self.assertEqual(status, 400, answer)
