@@ -216,7 +216,10 @@ void DecodeState::collect_handoffs() {
     const auto found = requests_.find(lost.request);
     check(found != requests_.end(), "a job is lost of a request that is not there");
     news_due_ = now_;  // of what is kept of it
-    if (lost.why == GiveUp::place_again && go_on_here(found->second)) continue;
+    if (lost.why == GiveUp::place_again && go_on_here(found->second)) {
+      found->second.kept = lost.kept;
+      continue;
+    }
     give_up(found, lost.why, lost.blame, std::move(lost.reason));
   }
   for (Action& action : handoffs_.take_actions()) actions_.push_back(std::move(action));

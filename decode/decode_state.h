@@ -107,8 +107,9 @@ class DecodeState {
     std::optional<Peer> prefill;                 // that it was placed at
     std::shared_ptr<constraint::Language> form;  // of its answer, if it names one
     PageNeed need;
-    std::vector<kvcache::PageName> names;            // of its prompt's full pages
-    uint32_t filled = 0;                             // entries that were here when it got its pages
+    std::vector<kvcache::PageName> names;  // of its prompt's full pages
+    uint32_t filled = 0;                   // entries that were here when it got its pages
+    std::optional<uint32_t> kept;  // went on here: so many pages others had; the rest it brought
     std::vector<PageId> prompt_pages, growth_pages;  // until it runs
     std::vector<Choice> choices;                     // while it runs
     uint32_t open_choices = 0;

@@ -56,8 +56,9 @@ void DecodeState::give_pages() {
     if (cache_.room() - known.idle < request.need.total() - known.pages) break;
     request.prompt_pages = cache_.take(readable(request).first(known.pages));
     request.filled = known.pages * kPageTokens;
-    request.times.cached_tokens = request.filled;
-    counts_.pages_kept += known.pages;
+    const uint32_t kept = std::min(known.pages, request.kept.value_or(known.pages));
+    request.times.cached_tokens = kept * kPageTokens;
+    counts_.pages_kept += kept;
     const auto prompt =
         cache_.allocate(request.need.prompt - known.pages, kvcache::PageState::in_use);
     const auto growth = cache_.allocate(request.need.growth, kvcache::PageState::reserved);

@@ -328,6 +328,7 @@ void Handoffs::lose(JobId id, GiveUp why, bool blame, bool tell, const std::stri
   if (tell) actions_.push_back(TellPrefill{job.prefill, Abort{id, reason}});
   Lost lost{job.request, why, std::nullopt, fmt::format("{}: {}", job.prefill.name, reason)};
   if (blame) lost.blame = job.prefill.incarnation;
+  lost.kept = static_cast<uint32_t>(job.kept.size());
   lost_.push_back(std::move(lost));
   release(id, job, now);
 }

@@ -70,6 +70,7 @@ class Handoffs {
     GiveUp why = GiveUp::place_again;
     std::optional<Incarnation> blame;
     std::string reason;
+    uint32_t kept = 0;  // pages that were here before the job
   };
   struct Scored {
     RequestId request;

@@ -74,6 +74,7 @@ TEST_F(DecodeCacheTest, WhenThePrefillDiesWhatAgreedIsKeptAndTheRestFilledHere) 
   answer(run.at(0), {3});
   EXPECT_EQ(state_.counts().finished, 1u);
   EXPECT_EQ(state_.counts().went_on, 1u);
+  EXPECT_EQ(state_.counts().pages_kept, 0u) << "they were brought for this request";
   EXPECT_EQ(state_.salvaged_pages(), 2u);
   // One page of six: another prefill is cheaper. What has come is kept all the same.
   actions = begin(2, 350, 8, 1);

@@ -1,5 +1,5 @@
-// A decode machine driven by hand: eight pages, no prefix cache or one, a model that says what it is
-// told to.
+// A decode machine driven by hand: eight pages, a prefix cache or none, a model that says what it
+// is told to.
 #pragma once
 
 #include <gtest/gtest.h>

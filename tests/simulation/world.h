@@ -38,7 +38,7 @@ struct Outcome {
   std::optional<std::string> wrong;  // the first thing, with its time
   uint32_t finished = 0, failed = 0, cancelled = 0;
   uint64_t placed_again = 0, preempted = 0, corrupt_frames = 0, crashes = 0, tokens = 0;
-  uint64_t pages_kept = 0;  // by decode, of prompts: neither sent nor filled again
+  uint64_t pages_kept = 0;             // by decode, of prompts: neither sent nor filled again
   uint64_t salvaged = 0, went_on = 0;  // pages of lost hand-offs; prompts that decode went on with
   uint64_t prompt_tokens = 0, cached_tokens = 0, fetched_tokens = 0;  // of finished requests
 };
